@@ -1,0 +1,80 @@
+# Copyright the celeryops.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: release
+short_description: Says what a release is made of and what it is called
+version_added: 0.1.0
+author: The celeryops.cluster authors (@celeryops)
+description:
+  - The name ends in a digest of all that is installed, so that a change of requirements or sources is a new release.
+options:
+  _input:
+    description: The application's source, as in C(celery_app_source).
+    type: string
+    required: true
+  version:
+    description: Its version, as in C(celery_app_version).
+    type: string
+    default: ""
+  extras:
+    description: Extras of the requirement.
+    type: list
+    elements: string
+    default: []
+  packages:
+    description: Further pip requirements.
+    type: list
+    elements: string
+    default: []
+  salt:
+    description: Paths on the controller and words that change the release too.
+    type: list
+    elements: string
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: Show the release
+  ansible.builtin.debug:
+    msg: "{{ ('shop' | celeryops.cluster.release(version='1.4.0')).name }}"
+"""
+
+RETURN = r"""
+_value:
+  description: C(name), C(kind), C(path) and C(requirement) of the release.
+  type: dictionary
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.celeryops.cluster.plugins.plugin_utils._release import (
+    describe_release,
+    digest_of,
+)
+
+
+def release(
+    source: str,
+    version: str = "",
+    extras: Sequence[str] = (),
+    packages: Sequence[str] = (),
+    salt: Sequence[str] = (),
+) -> dict[str, Any]:
+    try:
+        mixed = [digest_of(word) if Path(word).is_dir() else word for word in salt]
+        return describe_release(source, str(version), extras, packages, mixed)
+    except (OSError, ValueError) as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
+class FilterModule:
+    """The filter C(celeryops.cluster.release)."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"release": release}

@@ -1,0 +1,123 @@
+# Copyright the celeryops.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""PRIVATE to the collection: pools (worker profiles), their instances and nodes."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+KINDS = ("prefork",)
+OPTIONS = (
+    "name", "queues", "kind", "concurrency", "instances", "prefetch_multiplier",
+    "loglevel", "environment", "extra_args",
+)  # fmt: skip
+# A dash would split the unit's name, a last digit would run into the instance's number.
+_NAME = re.compile(r"[a-z]([a-z0-9_]*[a-z_])?\Z")
+_RESERVED = ("beat", "flower")
+
+
+def pool_problems(pools: Sequence[Any]) -> list[str]:
+    """What is wrong with `celery_worker_pools`, a sentence each; empty when nothing is."""
+    problems = [
+        problem for number, pool in enumerate(pools, 1) for problem in _problems(number, pool)
+    ]
+    names = Counter(pool.get("name") for pool in pools if isinstance(pool, Mapping))
+    problems += [
+        f"celery_worker_pools: {count} pools are named '{name}': give each its own name."
+        for name, count in names.items()
+        if name and count > 1
+    ]
+    return problems
+
+
+def _problems(number: int, pool: Any) -> list[str]:
+    if not isinstance(pool, Mapping):
+        return [f"celery_worker_pools: entry {number} is no mapping: write it as 'name: …'."]
+    name = pool.get("name")
+    if not name:
+        return [f"celery_worker_pools: entry {number} has no name: add 'name: …'."]
+    where = f"celery_worker_pools: pool '{name}'"
+    problems = []
+    if not _NAME.match(str(name)):
+        problems.append(
+            f"{where}: the name must be of a-z, 0-9 and _, begin with a letter and not end in a digit."
+        )
+    if name in _RESERVED:
+        problems.append(f"{where}: this name is kept for the service of that name: choose another.")
+    for option in pool:
+        if option not in OPTIONS:
+            problems.append(f"{where} has an unknown option '{option}'{_guess(option, OPTIONS)}.")
+    kind = pool.get("kind", "prefork")
+    if kind not in KINDS:
+        problems.append(f"{where} has the unknown kind '{kind}': use {' or '.join(KINDS)}.")
+    for option, default in (("concurrency", None), ("instances", 1), ("prefetch_multiplier", 1)):
+        value = pool.get(option, default)
+        if value is None:
+            problems.append(f"{where} has no {option}: say how many processes it runs.")
+        elif not _is_positive(value):
+            problems.append(f"{where} has {option} {value}: use a whole number of 1 or more.")
+    queues = pool.get("queues")
+    if not isinstance(queues, (list, tuple)) or not queues:
+        problems.append(f"{where} has no queues: list the queues it consumes under 'queues'.")
+    else:
+        problems += [
+            f"{where} has a queue that is no name: '{queue}'."
+            for queue in queues
+            if not re.match(r"[\w.:@/-]+\Z", str(queue))
+        ]
+    return problems
+
+
+def _is_positive(value: Any) -> bool:
+    return re.match(r"[1-9][0-9]*\Z", str(value)) is not None and not isinstance(value, bool)
+
+
+def _guess(word: Any, known: Iterable[str]) -> str:
+    close = get_close_matches(str(word), known, n=1)
+    return f" (did you mean '{close[0]}'?)" if close else ""
+
+
+def unknown_variables(names: Iterable[str], known: Iterable[str]) -> list[str]:
+    """A sentence for each of `names` that no role knows, with the nearest one that some role does."""
+    known = sorted(known)
+    return [
+        f"Unknown variable {name}{_guess(name, known)}: correct its name or remove it."
+        for name in sorted(names)
+        if name not in known
+    ]
+
+
+def pool_instances(pools: Sequence[Mapping[str, Any]], host: str) -> list[dict[str, Any]]:
+    """The instances that a host runs: each with its `instance` (cpu1), `number`, `node` and `pool`."""
+    return [
+        {
+            "instance": f"{pool['name']}{number}",
+            "number": number,
+            "node": f"{pool['name']}{number}@{host}",
+            "pool": dict(pool),
+        }
+        for pool in pools
+        for number in range(1, int(pool.get("instances", 1)) + 1)
+    ]
+
+
+def cluster_nodes(
+    pools_by_host: Mapping[str, Sequence[Mapping[str, Any]]], release: str
+) -> dict[str, dict[str, Any]]:
+    """Every worker node of the cluster as control.json lists it."""
+    return {
+        found["node"]: {
+            "host": host,
+            "pool": found["pool"]["name"],
+            "kind": found["pool"].get("kind", "prefork"),
+            "queues": list(found["pool"]["queues"]),
+            "size": int(found["pool"]["concurrency"]),
+            "release": release,
+        }
+        for host, pools in pools_by_host.items()
+        for found in pool_instances(pools, host)
+    }

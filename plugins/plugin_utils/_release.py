@@ -1,0 +1,123 @@
+# Copyright the celeryops.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""PRIVATE to the collection: what a release is made of and what it is called.
+
+A release's name ends in a digest of all that is installed into it, so that other requirements or other
+sources are another release, and one that runs is never changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+_LEFT_OUT = {".git", "__pycache__", ".venv", "build", "dist", ".pytest_cache", ".mypy_cache"}
+_GIT = re.compile(r"git\+(https?|ssh|file)://|git@")
+_ARCHIVE = re.compile(r"\.(whl|tar\.gz|zip)\Z")
+
+
+def digest_of(path: str | Path) -> str:
+    """The SHA-256 of a file, or of a directory's files and their names, without caches and builds."""
+    root = Path(path)
+    total = hashlib.sha256()
+    for file in [root] if root.is_file() else _files(root):
+        total.update(f"{file.relative_to(root)}\0".encode())
+        total.update(hashlib.sha256(file.read_bytes()).digest())
+    return total.hexdigest()
+
+
+def _files(root: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in root.rglob("*")
+        if path.is_file() and not any(_is_left_out(part) for part in path.relative_to(root).parts)
+    )
+
+
+def _is_left_out(part: str) -> bool:
+    return part in _LEFT_OUT or part.endswith(".egg-info")
+
+
+def describe_release(
+    source: str,
+    version: str = "",
+    extras: Sequence[str] = (),
+    packages: Sequence[str] = (),
+    salt: Sequence[str] = (),
+) -> dict[str, Any]:
+    """What to install for `source`, and the release's name.
+
+    `source` is a pip requirement (`shop`, `shop==1.4.0`), the path of a wheel, an sdist or a project
+    directory on the controller, or a git URL (`git+https://…`). `salt` holds what else changes the
+    release: the runtime's digest, the Python. Returns name, kind (requirement, file, directory or git),
+    path (file and directory only) and requirement (to be completed by the path's place on the host).
+    Raises ValueError for a source that can't be used.
+    """
+    extra = f"[{','.join(extras)}]" if extras else ""
+    kind = _kind(source)
+    path, content = "", ""
+    if kind in ("file", "directory"):
+        path = str(Path(source).expanduser().resolve())
+        content = digest_of(path)
+        requirement, label = extra, version or _version_of(Path(path))
+    elif kind == "git":
+        url = source if source.startswith("git+") else f"git+ssh://{source.replace(':', '/', 1)}"
+        requirement, label = (f"{url}@{version}" if version else url), version or "head"
+    else:
+        requirement, label = _pinned(source, version, extra)
+    parts = [kind, requirement, content, extra, version, *packages, *salt]
+    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
+    return {
+        "name": f"{re.sub(r'[^A-Za-z0-9.]+', '_', label)}-{digest}",
+        "kind": kind,
+        "path": path,
+        "requirement": requirement,
+    }
+
+
+def _kind(source: str) -> str:
+    if _GIT.match(source):
+        return "git"
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return "directory"
+    if path.is_file() and _ARCHIVE.search(source):
+        return "file"
+    if "/" in source or _ARCHIVE.search(source):
+        raise ValueError(
+            f"celery_app_source: '{source}' is no wheel, sdist or project directory on the controller: "
+            "correct the path."
+        )
+    return "requirement"
+
+
+def _pinned(source: str, version: str, extra: str) -> tuple[str, str]:
+    found = re.fullmatch(
+        r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*(?:==\s*([\w.!+]+))?", source
+    )
+    if not found:
+        raise ValueError(
+            f"celery_app_source: '{source}' is no pip requirement: write 'name' or 'name==version'."
+        )
+    name, own_extra, own_version = found.groups()
+    wanted = version or own_version
+    if not wanted:
+        raise ValueError(
+            f"celery_app_version is not set and celery_app_source '{source}' names no version: set one, "
+            "so that every host gets the same."
+        )
+    return f"{name}{extra or own_extra or ''}=={wanted}", wanted
+
+
+def _version_of(path: Path) -> str:
+    if path.is_dir():
+        project = path / "pyproject.toml"
+        text = project.read_text(encoding="utf-8") if project.is_file() else ""
+        found = re.search(r'^version\s*=\s*"([^"]+)"', text, re.MULTILINE)
+        return found.group(1) if found else "local"
+    found = re.match(r"[^-]+-(\d[\w.!+]*?)(?:-|\.tar\.gz|\.zip)", path.name)
+    return found.group(1) if found else "local"

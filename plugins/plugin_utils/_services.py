@@ -1,0 +1,103 @@
+# Copyright the celeryops.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""PRIVATE to the collection: the systemd services of an application, as `_common`'s verb takes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.celeryops.cluster.plugins.plugin_utils._pools import pool_instances
+
+_PLAIN = re.compile(r"[\w@%+=:,./-]+\Z")
+
+
+def exec_word(word: object) -> str:
+    """A word of ExecStart=: specifiers and variables switched off, quoted where it must be."""
+    text = str(word).replace("%", "%%").replace("$", "$$")
+    if _PLAIN.match(text):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def worker_services(
+    pools: Sequence[Mapping[str, Any]],
+    app: str,
+    host: str,
+    entry: str,
+    stop_timeout: int,
+    watchdog: int,
+) -> list[dict[str, Any]]:
+    """The services of a worker host, an instance each.
+
+    `entry` is what `celery -A` loads. `stop_timeout` and `watchdog` are seconds. The number of processes
+    comes from the environment, so that a live change can outlast a restart without a change of the unit.
+    """
+    with_runtime = entry.startswith("celeryops_runtime.")
+    return [
+        {
+            "unit": f"celery-{app}-{found['pool']['name']}@{found['number']}.service",
+            "unit_file": f"celery-{app}-{found['pool']['name']}@.service",
+            "instance": found["instance"],
+            "description": f"Celery worker %j%i of {app}",
+            "type": "notify" if with_runtime else "exec",
+            "command": _worker_command(found["pool"], app, host, entry),
+            "environment_files": [
+                f"/etc/celeryops/{app}/worker.env",
+                f"/etc/celeryops/{app}/instances/%j%i.env",
+                f"-/etc/celeryops/{app}/pools/%j.env",
+            ],
+            "environment": _worker_environment(found["pool"]),
+            "stop_timeout": stop_timeout,
+            "watchdog": watchdog if with_runtime else 0,
+        }
+        for found in pool_instances(pools, host)
+    ]
+
+
+def _worker_command(pool: Mapping[str, Any], app: str, host: str, entry: str) -> str:
+    options = [
+        f"--pool={pool.get('kind', 'prefork')}",
+        f"--queues={','.join(map(str, pool['queues']))}",
+        f"--loglevel={pool.get('loglevel', 'INFO')}",
+        *pool.get("extra_args", []),
+    ]
+    words = [
+        f"/opt/celeryops/{app}/instances/%j%i/venv/bin/celery",
+        f"--app={exec_word(entry)}",
+        "worker",
+        f"--hostname=%j%i@{exec_word(host)}",
+        *map(exec_word, options),
+    ]
+    return " ".join(words)
+
+
+def _worker_environment(pool: Mapping[str, Any]) -> dict[str, Any]:
+    own = {"CELERY_WORKER_CONCURRENCY": pool["concurrency"]}
+    if "prefetch_multiplier" in pool:
+        own["CELERY_WORKER_PREFETCH_MULTIPLIER"] = pool["prefetch_multiplier"]
+    return own | dict(pool.get("environment", {}))
+
+
+def program_services(programs: Sequence[Mapping[str, Any]], app: str) -> list[dict[str, Any]]:
+    """The services of programs that a release brings, such as its web server, one each."""
+    return [
+        {
+            "unit": f"celery-{app}-{program['name']}.service",
+            "unit_file": f"celery-{app}-{program['name']}.service",
+            "instance": program["name"],
+            "description": program.get("description", f"{program['name']} of {app}"),
+            "type": program.get("type", "exec"),
+            "command": f"/opt/celeryops/{app}/instances/{program['name']}/venv/bin/{program['command']}",
+            "environment_files": [
+                f"/etc/celeryops/{app}/worker.env",
+                *program.get("environment_files", []),
+                f"/etc/celeryops/{app}/instances/{program['name']}.env",
+            ],
+            "environment": dict(program.get("environment", {})),
+            "stop_timeout": int(program.get("stop_timeout", 60)),
+            "watchdog": 0,
+        }
+        for program in programs
+    ]
