@@ -29,3 +29,73 @@ $(VENV)/developer: requirements-dev.txt $(VENV)/user
 .PHONY: venv venv-dev
 venv: $(VENV)/user ## The environment that runs the collection
 venv-dev: $(VENV)/developer ## The environment that tests it as well
+
+# --- the demo: four hosts as containers, deployed over SSH -----------------
+.PHONY: demo demo-info demo-down engine image
+engine:
+	@tests/rig/engine.sh
+
+image: engine
+	@tests/rig/image.sh
+
+demo: venv image ## From nothing to a running four-host cluster
+	@ansible-playbook tests/rig/up.yml -i inventories/demo
+	@ansible-playbook celeryops.cluster.site -i inventories/demo
+	@ansible-playbook tests/rig/demo.yml -i inventories/demo
+	@$(MAKE) -s demo-info
+
+DEMO_SECRETS := $(CURDIR)/inventories/demo/.celeryops
+demo-info: ## Where the demo is found and how to log in
+	@test -f $(DEMO_SECRETS)/flower_password || { echo "There is no demo: run 'make demo' first." >&2; exit 1; }
+	@echo "API_URL=https://127.0.0.1:8443"
+	@echo "FLOWER_URL=https://127.0.0.1:8443/flower/"
+	@echo "FLOWER_USER=admin"
+	@echo "FLOWER_PASSWORD=$$(cat $(DEMO_SECRETS)/flower_password)"
+	@echo "CA_FILE=$(DEMO_SECRETS)/ca/ca.crt"
+
+demo-down: venv engine ## Removes the demo's hosts, network and secrets
+	@ansible-playbook tests/rig/down.yml -i inventories/demo
+	@rm -rf $(DEMO_SECRETS)
+
+# --- tests -----------------------------------------------------------------
+.PHONY: test lint unit sanity molecule
+test: lint unit sanity molecule ## What CI runs
+
+lint: venv-dev ## Style, types and the project's own rules
+	yamllint --strict .
+	ansible-lint --quiet
+	ruff check
+	ruff format --check
+	mypy
+	python tests/lint
+	python docs/generate.py --check
+
+unit: venv-dev ## Unit tests
+	pytest
+	pytest examples/monitoring_app
+
+# What is tested is the archive that users install.
+SANITY := .cache/sanity
+PYTHON_VERSION = $(shell $(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+sanity: venv-dev ## ansible-test sanity on the built archive
+	rm -rf $(SANITY)
+	ansible-galaxy collection build --force --output-path $(SANITY)
+	ansible-galaxy collection install --no-deps --collections-path $(SANITY) $(SANITY)/*.tar.gz
+	mkdir -p ~/.ansible/test/cache
+	cp --no-clobber tests/sanity/get_pip.py ~/.ansible/test/cache/get_pip_24_2.py
+	cd $(SANITY)/ansible_collections/celeryops/cluster && ansible-test sanity --color no --python $(PYTHON_VERSION)
+
+SCENARIO ?= default
+molecule: venv-dev image ## A Molecule scenario: SCENARIO=default
+	molecule test --scenario-name $(SCENARIO)
+
+# --- the rest --------------------------------------------------------------
+.PHONY: docs build bench
+docs: venv-dev ## Writes docs/reference
+	python docs/generate.py
+
+build: venv ## The archive for ansible-galaxy
+	ansible-galaxy collection build --force
+
+bench: venv ## Measures the demo: see docs/benchmarks.md
+	python tests/bench/demo.py

@@ -33,7 +33,9 @@ options:
 EXAMPLES = r"""
 - name: Show the cluster's nodes
   ansible.builtin.debug:
-    msg: "{{ groups['celery_worker'] | celeryops.cluster.cluster_nodes(hostvars, celery_worker_pools, '1.4.0') }}"
+    msg: >-
+      {{ groups['celery_worker']
+      | celeryops.cluster.cluster_nodes(hostvars, celery_worker_pools, '1.4.0') }}
 """
 
 RETURN = r"""

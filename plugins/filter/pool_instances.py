@@ -24,7 +24,9 @@ options:
 EXAMPLES = r"""
 - name: Show the nodes of this host
   ansible.builtin.debug:
-    msg: "{{ celery_worker_pools | celeryops.cluster.pool_instances(inventory_hostname) | map(attribute='node') }}"
+    msg: >-
+      {{ celery_worker_pools | celeryops.cluster.pool_instances(inventory_hostname)
+      | map(attribute='node') }}
 """
 
 RETURN = r"""

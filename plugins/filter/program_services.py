@@ -24,7 +24,8 @@ options:
 EXAMPLES = r"""
 - name: Show the units of the programs
   ansible.builtin.debug:
-    msg: "{{ celery_app_programs | celeryops.cluster.program_services('shop') | map(attribute='unit') }}"
+    msg: >-
+      {{ celery_app_programs | celeryops.cluster.program_services('shop') | map(attribute='unit') }}
 """
 
 RETURN = r"""

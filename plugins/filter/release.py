@@ -8,7 +8,8 @@ short_description: Says what a release is made of and what it is called
 version_added: 0.1.0
 author: The celeryops.cluster authors (@celeryops)
 description:
-  - The name ends in a digest of all that is installed, so that a change of requirements or sources is a new release.
+  - The name ends in a digest of all that is installed, so that other requirements or sources are
+    another release.
 options:
   _input:
     description: The application's source, as in C(celery_app_source).

@@ -8,7 +8,7 @@ short_description: Finds misspelt celery_ variables
 version_added: 0.1.0
 author: The celeryops.cluster authors (@celeryops)
 description:
-  - Ansible takes a misspelt variable without a word; this compares names with what the roles of the collection know.
+  - Ansible takes a misspelt variable without a word; this compares names with what the roles know.
 options:
   _input:
     description: Names of variables.
@@ -20,7 +20,9 @@ options:
 EXAMPLES = r"""
 - name: Refuse unknown variables
   ansible.builtin.assert:
-    that: (query('ansible.builtin.varnames', '^celery_') | celeryops.cluster.unknown_variables) | length == 0
+    that: >-
+      query('ansible.builtin.varnames', '^celery_') | celeryops.cluster.unknown_variables
+      | length == 0
 """
 
 RETURN = r"""

@@ -44,7 +44,8 @@ EXAMPLES = r"""
   vars:
     services: >-
       {{ celery_worker_pools | celeryops.cluster.worker_services(
-         app='shop', host=inventory_hostname, entry='shop.celery:app', stop_timeout=3600, watchdog=0) }}
+         app='shop', host=inventory_hostname, entry='shop.celery:app',
+         stop_timeout=3600, watchdog=0) }}
 """
 
 RETURN = r"""

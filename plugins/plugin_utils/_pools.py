@@ -44,7 +44,8 @@ def _problems(number: int, pool: Any) -> list[str]:
     problems = []
     if not _NAME.match(str(name)):
         problems.append(
-            f"{where}: the name must be of a-z, 0-9 and _, begin with a letter and not end in a digit."
+            f"{where}: the name must be of a-z, 0-9 and _, begin with a letter "
+            "and not end in a digit."
         )
     if name in _RESERVED:
         problems.append(f"{where}: this name is kept for the service of that name: choose another.")
@@ -82,7 +83,7 @@ def _guess(word: Any, known: Iterable[str]) -> str:
 
 
 def unknown_variables(names: Iterable[str], known: Iterable[str]) -> list[str]:
-    """A sentence for each of `names` that no role knows, with the nearest one that some role does."""
+    """A sentence for each of `names` that is not in `known`, with the nearest one that is."""
     known = sorted(known)
     return [
         f"Unknown variable {name}{_guess(name, known)}: correct its name or remove it."
@@ -92,7 +93,7 @@ def unknown_variables(names: Iterable[str], known: Iterable[str]) -> list[str]:
 
 
 def pool_instances(pools: Sequence[Mapping[str, Any]], host: str) -> list[dict[str, Any]]:
-    """The instances that a host runs: each with its `instance` (cpu1), `number`, `node` and `pool`."""
+    """The instances that a host runs, each with its instance (cpu1), number, node and pool."""
     return [
         {
             "instance": f"{pool['name']}{number}",

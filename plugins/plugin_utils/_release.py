@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """PRIVATE to the collection: what a release is made of and what it is called.
 
-A release's name ends in a digest of all that is installed into it, so that other requirements or other
-sources are another release, and one that runs is never changed.
+A release's name ends in a digest of all that is installed into it, so that other requirements or
+other sources are another release, and one that runs is never changed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ARCHIVE = re.compile(r"\.(whl|tar\.gz|zip)\Z")
 
 
 def digest_of(path: str | Path) -> str:
-    """The SHA-256 of a file, or of a directory's files and their names, without caches and builds."""
+    """The SHA-256 of a file, or of a directory's files and names without caches and builds."""
     root = Path(path)
     total = hashlib.sha256()
     for file in [root] if root.is_file() else _files(root):
@@ -51,11 +51,11 @@ def describe_release(
 ) -> dict[str, Any]:
     """What to install for `source`, and the release's name.
 
-    `source` is a pip requirement (`shop`, `shop==1.4.0`), the path of a wheel, an sdist or a project
-    directory on the controller, or a git URL (`git+https://…`). `salt` holds what else changes the
-    release: the runtime's digest, the Python. Returns name, kind (requirement, file, directory or git),
-    path (file and directory only) and requirement (to be completed by the path's place on the host).
-    Raises ValueError for a source that can't be used.
+    `source` is a pip requirement (`shop`, `shop==1.4.0`), the path of a wheel, an sdist or a
+    project directory on the controller, or a git URL (`git+https://…`). `salt` holds what else
+    changes the release: the runtime's digest, the Python. Returns name, kind (requirement, file,
+    directory or git), path (of a file or directory) and requirement (for those two, what follows
+    the path that the source gets on the host). Raises ValueError for a source that can't be used.
     """
     extra = f"[{','.join(extras)}]" if extras else ""
     kind = _kind(source)
@@ -89,8 +89,8 @@ def _kind(source: str) -> str:
         return "file"
     if "/" in source or _ARCHIVE.search(source):
         raise ValueError(
-            f"celery_app_source: '{source}' is no wheel, sdist or project directory on the controller: "
-            "correct the path."
+            f"celery_app_source: '{source}' is no wheel, sdist or project directory on the "
+            "controller: correct the path."
         )
     return "requirement"
 
@@ -107,8 +107,8 @@ def _pinned(source: str, version: str, extra: str) -> tuple[str, str]:
     wanted = version or own_version
     if not wanted:
         raise ValueError(
-            f"celery_app_version is not set and celery_app_source '{source}' names no version: set one, "
-            "so that every host gets the same."
+            f"celery_app_version is not set and celery_app_source '{source}' names no version: "
+            "set one, so that every host gets the same."
         )
     return f"{name}{extra or own_extra or ''}=={wanted}", wanted
 

@@ -1,6 +1,6 @@
 # Copyright the celeryops.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""PRIVATE to the collection: the systemd services of an application, as `_common`'s verb takes them."""
+"""PRIVATE to the collection: the services of an application, as `_common`'s verb takes them."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ def worker_services(
 ) -> list[dict[str, Any]]:
     """The services of a worker host, an instance each.
 
-    `entry` is what `celery -A` loads. `stop_timeout` and `watchdog` are seconds. The number of processes
-    comes from the environment, so that a live change can outlast a restart without a change of the unit.
+    `entry` is what `celery -A` loads. `stop_timeout` and `watchdog` are seconds. The number of
+    processes comes from the environment, so that a live change outlasts a restart without a
+    change of the unit.
     """
     with_runtime = entry.startswith("celeryops_runtime.")
     return [
@@ -82,22 +83,24 @@ def _worker_environment(pool: Mapping[str, Any]) -> dict[str, Any]:
 
 def program_services(programs: Sequence[Mapping[str, Any]], app: str) -> list[dict[str, Any]]:
     """The services of programs that a release brings, such as its web server, one each."""
-    return [
-        {
-            "unit": f"celery-{app}-{program['name']}.service",
-            "unit_file": f"celery-{app}-{program['name']}.service",
-            "instance": program["name"],
-            "description": program.get("description", f"{program['name']} of {app}"),
-            "type": program.get("type", "exec"),
-            "command": f"/opt/celeryops/{app}/instances/{program['name']}/venv/bin/{program['command']}",
-            "environment_files": [
-                f"/etc/celeryops/{app}/worker.env",
-                *program.get("environment_files", []),
-                f"/etc/celeryops/{app}/instances/{program['name']}.env",
-            ],
-            "environment": dict(program.get("environment", {})),
-            "stop_timeout": int(program.get("stop_timeout", 60)),
-            "watchdog": 0,
-        }
-        for program in programs
-    ]
+    return [_program_service(program, program["name"], app) for program in programs]
+
+
+def _program_service(program: Mapping[str, Any], name: str, app: str) -> dict[str, Any]:
+    unit = f"celery-{app}-{name}.service"
+    return {
+        "unit": unit,
+        "unit_file": unit,
+        "instance": name,
+        "description": program.get("description", f"{name} of {app}"),
+        "type": program.get("type", "exec"),
+        "command": f"/opt/celeryops/{app}/instances/{name}/venv/bin/{program['command']}",
+        "environment_files": [
+            f"/etc/celeryops/{app}/worker.env",
+            *program.get("environment_files", []),
+            f"/etc/celeryops/{app}/instances/{name}.env",
+        ],
+        "environment": dict(program.get("environment", {})),
+        "stop_timeout": int(program.get("stop_timeout", 60)),
+        "watchdog": 0,
+    }

@@ -15,7 +15,7 @@ _ESCAPED = str.maketrans({character: f"\\{character}" for character in '\\"`$'})
 def environment_file(variables: Mapping[str, object]) -> str:
     """The lines of an EnvironmentFile=, in the mapping's order.
 
-    Raises ValueError for a name that is none and for a value of several lines, which systemd would cut.
+    Raises ValueError for a name that is none, and for one of several lines: systemd would cut it.
     """
     return "".join(_line(name, _text(value)) for name, value in variables.items())
 

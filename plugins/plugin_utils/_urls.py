@@ -15,7 +15,7 @@ def build_url(
     password: str = "",
     path: str | int = "",
 ) -> str:
-    """The URL of a broker or backend, each part quoted, so that a password may hold any character."""
+    """The URL of a broker or backend, each part quoted: a password may hold any character."""
     credentials = ""
     if username or password:
         credentials = f"{quote(username, safe='')}:{quote(password, safe='')}@"

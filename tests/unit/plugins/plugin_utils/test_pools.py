@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.celeryops.cluster.plugins.plugin_utils._pools import (
+    cluster_nodes,
+    pool_instances,
+    pool_problems,
+    unknown_variables,
+)
+
+GOOD: dict[str, Any] = {"name": "cpu", "queues": ["default"], "concurrency": 2}
+
+
+def test_a_good_pool_has_no_problem() -> None:
+    assert pool_problems([GOOD, GOOD | {"name": "io_bound", "instances": 2}]) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"name": None}, "entry 1 has no name"),
+        ({"name": "a-b"}, "must be of a-z"),
+        ({"name": "cpu1"}, "not end in a digit"),
+        ({"name": "beat"}, "kept for the service"),
+        ({"kind": "forks"}, "unknown kind 'forks'"),
+        ({"concurrency": 0}, "concurrency 0: use a whole number"),
+        ({"concurrency": None}, "no concurrency"),
+        ({"concurrency": True}, "concurrency True"),
+        ({"instances": -1}, "instances -1"),
+        ({"prefetch_multiplier": "x"}, "prefetch_multiplier x"),
+        ({"queues": []}, "no queues"),
+        ({"queues": ["a,b"]}, "no name: 'a,b'"),
+        ({"concurency": 2}, "did you mean 'concurrency'?"),
+    ],
+)
+def test_a_bad_pool_is_named_with_its_fault(change: dict[str, Any], problem: str) -> None:
+    assert problem in " ".join(pool_problems([GOOD | change]))
+
+
+def test_two_pools_of_one_name() -> None:
+    assert pool_problems([GOOD, GOOD]) == [
+        "celery_worker_pools: 2 pools are named 'cpu': give each its own name."
+    ]
+
+
+def test_an_entry_that_is_no_mapping() -> None:
+    assert "entry 1 is no mapping" in pool_problems(["cpu"])[0]
+
+
+def test_unknown_variables_come_with_a_guess() -> None:
+    known = ["celery_worker_pools", "celery_user"]
+    names = ["celery_user", "celery_worker_pool", "celery_quantum_flux"]
+    assert unknown_variables(names, known) == [
+        "Unknown variable celery_quantum_flux: correct its name or remove it.",
+        "Unknown variable celery_worker_pool (did you mean 'celery_worker_pools'?): "
+        "correct its name or remove it.",
+    ]
+
+
+def test_instances_of_a_host() -> None:
+    found = pool_instances([GOOD | {"instances": 2}], "worker1")
+    assert [item["node"] for item in found] == ["cpu1@worker1", "cpu2@worker1"]
+    assert [item["instance"] for item in found] == ["cpu1", "cpu2"]
+
+
+def test_nodes_of_the_cluster() -> None:
+    nodes = cluster_nodes({"w1": [GOOD], "w2": [GOOD | {"concurrency": "3"}]}, "1.0-ab")
+    assert nodes["cpu1@w2"] == {
+        "host": "w2",
+        "pool": "cpu",
+        "kind": "prefork",
+        "queues": ["default"],
+        "size": 3,
+        "release": "1.0-ab",
+    }
+    assert set(nodes) == {"cpu1@w1", "cpu1@w2"}

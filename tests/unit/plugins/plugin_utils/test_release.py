@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.celeryops.cluster.plugins.plugin_utils._release import (
+    describe_release,
+    digest_of,
+)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    root = tmp_path / "shop"
+    (root / "shop").mkdir(parents=True)
+    (root / "pyproject.toml").write_text('[project]\nname = "shop"\nversion = "1.4.0"\n')
+    (root / "shop/celery.py").write_text("app = None\n")
+    return root
+
+
+def test_a_requirement_is_pinned_by_the_version() -> None:
+    release = describe_release("shop", version="1.4.0", extras=["api"])
+    assert release["requirement"] == "shop[api]==1.4.0"
+    assert release["name"].startswith("1.4.0-")
+    assert release["kind"] == "requirement"
+
+
+def test_a_requirement_may_pin_itself() -> None:
+    assert describe_release("celery[redis]==5.7.0")["requirement"] == "celery[redis]==5.7.0"
+
+
+def test_an_unpinned_requirement_is_refused() -> None:
+    with pytest.raises(ValueError, match="celery_app_version is not set"):
+        describe_release("shop")
+
+
+@pytest.mark.parametrize("source", ["shop>=1", "shop ; rm", "-e shop"])
+def test_what_is_no_requirement_is_refused(source: str) -> None:
+    with pytest.raises(ValueError, match="no pip requirement"):
+        describe_release(source, version="1")
+
+
+@pytest.mark.parametrize("source", ["/nowhere/shop", "shop-1.0-py3-none-any.whl", "./shop.tar.gz"])
+def test_a_path_to_nowhere_is_refused(source: str) -> None:
+    with pytest.raises(ValueError, match="correct the path"):
+        describe_release(source)
+
+
+def test_a_directory_is_known_by_its_content(project: Path) -> None:
+    release = describe_release(str(project), extras=["api"])
+    assert release["kind"] == "directory"
+    assert release["requirement"] == "[api]"
+    assert release["name"].startswith("1.4.0-")
+    (project / "shop/__pycache__").mkdir()
+    (project / "shop/__pycache__/x.pyc").write_bytes(b"x")
+    assert describe_release(str(project), extras=["api"]) == release
+    (project / "shop/celery.py").write_text("app = 1\n")
+    assert describe_release(str(project), extras=["api"])["name"] != release["name"]
+
+
+def test_a_wheel_brings_its_version(tmp_path: Path) -> None:
+    wheel = tmp_path / "shop-2.0.1-py3-none-any.whl"
+    wheel.write_bytes(b"wheel")
+    release = describe_release(str(wheel))
+    assert (release["kind"], release["path"]) == ("file", str(wheel))
+    assert release["name"].startswith("2.0.1-")
+
+
+@pytest.mark.parametrize(
+    ("source", "requirement"),
+    [
+        ("git+https://git.example/shop", "git+https://git.example/shop@v2"),
+        ("git@git.example:team/shop", "git+ssh://git@git.example/team/shop@v2"),
+    ],
+)
+def test_a_git_url(source: str, requirement: str) -> None:
+    assert describe_release(source, version="v2")["requirement"] == requirement
+
+
+def test_every_ingredient_makes_another_release() -> None:
+    names = {
+        describe_release("shop==1", **change)["name"]
+        for change in (
+            {},
+            {"extras": ["api"]},
+            {"packages": ["gevent"]},
+            {"salt": ["runtime"]},
+            {"version": "2"},
+        )
+    }
+    assert len(names) == 5
+
+
+def test_a_renamed_file_is_another_content(project: Path) -> None:
+    before = digest_of(project)
+    (project / "shop/celery.py").rename(project / "shop/app.py")
+    assert digest_of(project) != before

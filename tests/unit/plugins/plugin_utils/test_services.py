@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.celeryops.cluster.plugins.filter.differing import differing
+from ansible_collections.celeryops.cluster.plugins.plugin_utils._services import (
+    exec_word,
+    program_services,
+    worker_services,
+)
+
+POOL = {"name": "cpu", "queues": ["default", "mail"], "concurrency": 2, "instances": 2}
+
+
+def test_a_worker_instance_is_a_service() -> None:
+    first, second = worker_services(
+        [POOL],
+        app="shop",
+        host="w1",
+        entry="celeryops_runtime.app:app",
+        stop_timeout=60,
+        watchdog=300,
+    )
+    assert (first["unit"], second["unit"]) == (
+        "celery-shop-cpu@1.service",
+        "celery-shop-cpu@2.service",
+    )
+    assert first["unit_file"] == second["unit_file"] == "celery-shop-cpu@.service"
+    assert (first["instance"], second["instance"]) == ("cpu1", "cpu2")
+    assert first["command"] == (
+        "/opt/celeryops/shop/instances/%j%i/venv/bin/celery --app=celeryops_runtime.app:app worker "
+        "--hostname=%j%i@w1 --pool=prefork --queues=default,mail --loglevel=INFO"
+    )
+    assert (first["type"], first["watchdog"]) == ("notify", 300)
+    assert first["environment"] == {"CELERY_WORKER_CONCURRENCY": 2}
+
+
+def test_a_live_value_wins_over_the_instance() -> None:
+    service = worker_services(
+        [POOL], app="shop", host="w1", entry="shop:app", stop_timeout=60, watchdog=300
+    )[0]
+    assert service["environment_files"][1:] == [
+        "/etc/celeryops/shop/instances/%j%i.env",
+        "-/etc/celeryops/shop/pools/%j.env",
+    ]
+
+
+def test_a_plain_app_gives_no_signs_of_life() -> None:
+    service = worker_services(
+        [POOL], app="shop", host="w1", entry="shop:app", stop_timeout=60, watchdog=300
+    )[0]
+    assert (service["type"], service["watchdog"]) == ("exec", 0)
+
+
+def test_options_of_a_pool() -> None:
+    pool = POOL | {
+        "prefetch_multiplier": 4,
+        "environment": {"A": "1"},
+        "extra_args": ["--without-gossip", "--statedb=a b"],
+    }
+    service = worker_services(
+        [pool], app="shop", host="w1", entry="shop:app", stop_timeout=60, watchdog=0
+    )[0]
+    assert service["command"].endswith('--without-gossip "--statedb=a b"')
+    assert service["environment"]["CELERY_WORKER_PREFETCH_MULTIPLIER"] == 4
+    assert service["environment"]["A"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("word", "written"),
+    [
+        ("plain-1.0", "plain-1.0"),
+        ("50%", "50%%"),
+        ("$HOME", '"$$HOME"'),
+        ('a "b" \\', '"a \\"b\\" \\\\"'),
+        ("", '""'),
+    ],
+)
+def test_words_of_a_command_line(word: str, written: str) -> None:
+    assert exec_word(word) == written
+
+
+def test_a_program_is_a_service() -> None:
+    service = program_services([{"name": "api", "command": "gunicorn shop:wsgi"}], "shop")[0]
+    assert service["unit"] == service["unit_file"] == "celery-shop-api.service"
+    assert service["command"] == "/opt/celeryops/shop/instances/api/venv/bin/gunicorn shop:wsgi"
+    assert service["environment_files"] == [
+        "/etc/celeryops/shop/worker.env",
+        "/etc/celeryops/shop/instances/api.env",
+    ]
+
+
+def test_services_that_differ() -> None:
+    services = [{"unit": "a"}, {"unit": "b"}, {"unit": "c"}]
+    results = [
+        {"item": {"unit": "a"}, "changed": False},
+        {"item": {"unit": "b"}, "changed": True},
+        {"item": {"unit": "a"}, "skipped": True},
+        {"item": {"unit": "b"}, "changed": False},
+    ]
+    assert differing(services, results) == [{"unit": "b"}]
