@@ -35,7 +35,7 @@ venv-dev: $(VENV)/developer ## The environment that tests it as well
 engine:
 	@tests/rig/engine.sh
 
-image: engine
+image: venv engine
 	@tests/rig/image.sh
 
 demo: venv image ## From nothing to a running four-host cluster
