@@ -1,0 +1,167 @@
+"""The settings that are laid over the app's own."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from copy import deepcopy
+from difflib import get_close_matches
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import celery
+from celery import Celery
+from celery.app.defaults import SETTING_KEYS
+from celery.schedules import ParseException, crontab
+
+from celeryops_runtime import SetupError
+
+# Celery reads these too, though its list of settings leaves them out.
+UNLISTED_SETTINGS = {
+    "dynamodb_endpoint_url",
+    "gcs_threadpool_maxsize",
+    "redis_backend_health_check_interval",
+    "result_backend_thread_safe",
+}
+
+# Celery prefers these variables of the environment to any setting.
+VARIABLES = {
+    "broker_url": "CELERY_BROKER_URL",
+    "broker_read_url": "CELERY_BROKER_READ_URL",
+    "broker_write_url": "CELERY_BROKER_WRITE_URL",
+    "result_backend": "CELERY_RESULT_BACKEND",
+}
+
+CRONTAB_FIELDS = ("minute", "hour", "day_of_week", "day_of_month", "month_of_year")
+
+
+def read_overlay(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
+    """The settings in the JSON file `path` ("-": stdin), an object of Celery's lower-case names.
+
+    An entry of `beat_schedule` has as `schedule` a number of seconds or {"crontab": {"minute": …}}.
+    Raises SetupError where the installed Celery would ignore a setting or could not read it.
+    """
+    try:
+        text = sys.stdin.read() if path == Path("-") else path.read_text(encoding="utf-8")
+        settings = json.loads(text)
+    except OSError as error:
+        raise SetupError(f"The settings {path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise SetupError(f"The settings {path} are not JSON: {error}.") from error
+    if not isinstance(settings, dict):
+        raise SetupError(f"The settings {path} are not an object of names and values.")
+    if unknown := [_suggestion(name) for name in settings if name not in _known_settings()]:
+        raise SetupError(
+            f"The settings {path} hold names that Celery {celery.__version__} does not know: "
+            f"{', '.join(unknown)}."
+        )
+    for name, variable in VARIABLES.items():
+        if name in settings and environ.get(variable):
+            raise SetupError(
+                f"The setting {name!r} in {path} would have no effect: Celery prefers "
+                f"{variable} of the environment, so drop one of the two."
+            )
+    if "beat_schedule" in settings:
+        settings["beat_schedule"] = _beat_schedule(settings["beat_schedule"], path)
+    return settings
+
+
+def import_under(overlay: Mapping[str, Any], path: str, find: Callable[[], Celery]) -> Celery:
+    """The app that `find` imports from `path`, with `overlay` over its settings.
+
+    A task takes its options from the settings when it is bound to its app, often while the app's
+    module is imported; later they change nothing. So each app gets the overlay as soon as it
+    configures itself. Which of them is meant is only known after the import: until then the overlay
+    is a map in front of each app's own settings; then it becomes part of the settings of the one
+    (Celery pickles those for processes it spawns) and is taken off the others.
+    """
+    created: list[Celery] = []
+    covered: list[Any] = []
+    chosen: Celery | None = None
+
+    def lay(sender: Celery, source: Any, **_: Any) -> None:
+        if chosen is None:
+            source.maps.insert(0, _named_for(source, overlay))
+            covered.append(source)
+        elif sender is chosen:
+            source.update(_named_for(source, overlay))
+
+    def watch(app: Celery) -> None:
+        created.append(app)
+        app.on_after_configure.connect(lay, weak=False)
+        if app.configured:
+            lay(app, app.conf)
+
+    with _each_new_app(watch):
+        chosen = find()
+    if overlay and not any(app is chosen for app in created):
+        raise SetupError(
+            f"The app {path!r} existed before the settings could be laid over its own: let nothing "
+            "import it earlier, and name the app itself, not a stand-in like current_app."
+        )
+    for conf in covered:
+        layer = conf.maps[0]
+        conf.maps[:] = [conf.changes, *conf.defaults]
+        if conf is chosen.conf:
+            conf.update(layer)
+    return chosen
+
+
+@contextmanager
+def _each_new_app(watch: Callable[[Celery], None]) -> Iterator[None]:
+    """Call `watch` with each app created meanwhile, also those of subclasses."""
+    create = Celery.__init__
+
+    @wraps(create)
+    def create_watched(self: Celery, *args: Any, **kwargs: Any) -> None:
+        create(self, *args, **kwargs)
+        watch(self)
+
+    Celery.__init__ = create_watched
+    try:
+        yield
+    finally:
+        Celery.__init__ = create
+
+
+def _named_for(conf: Any, overlay: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of `overlay` under the names that `conf` looks up first.
+
+    In the namespace CELERY, as in Django projects, task_acks_late is first CELERY_TASK_ACKS_LATE.
+    """
+    return {conf._to_keys(name)[0]: deepcopy(value) for name, value in overlay.items()}
+
+
+def _known_settings() -> set[str]:
+    return UNLISTED_SETTINGS | set(SETTING_KEYS)
+
+
+def _suggestion(name: str) -> str:
+    close = get_close_matches(name.lower(), _known_settings(), n=1)
+    return f"{name!r} (did you mean {close[0]!r}?)" if close else repr(name)
+
+
+def _beat_schedule(entries: Any, path: Path) -> dict[str, Any]:
+    if not isinstance(entries, dict):
+        raise SetupError(f"The setting 'beat_schedule' in {path} is not an object of entries.")
+    return {name: _beat_entry(name, entry, path) for name, entry in entries.items()}
+
+
+def _beat_entry(name: str, entry: Any, path: Path) -> Any:
+    """`entry` of a beat_schedule with its crontab, if it has one, as Celery's."""
+    match entry:
+        case {"task": str(), "schedule": bool()}:
+            pass
+        case {"task": str(), "schedule": int() | float()}:
+            return entry
+        case {"task": str(), "schedule": {"crontab": dict(fields), **rest}} if not rest:
+            if fields.keys() <= set(CRONTAB_FIELDS):
+                with suppress(ParseException, TypeError, ValueError):
+                    return {**entry, "schedule": crontab(**fields)}
+    raise SetupError(
+        f"The entry {name!r} of beat_schedule in {path} needs a task's name and a schedule, either "
+        f'seconds or {{"crontab": {{"minute": "*/5"}}}} with {", ".join(CRONTAB_FIELDS)}.'
+    )
