@@ -61,7 +61,13 @@ demo-down: venv engine ## Removes the demo's hosts, network and secrets
 .PHONY: test lint unit sanity molecule
 test: lint unit sanity molecule ## What CI runs
 
-lint: venv-dev ## Style, types and the project's own rules
+# Mypy reads no packages from site-packages that don't call themselves typed, so it has a link of its own.
+TYPED := .cache/collections/ansible_collections/celeryops/cluster
+$(TYPED):
+	mkdir -p $(@D)
+	ln -sfn "$(CURDIR)" $@
+
+lint: venv-dev $(TYPED) ## Style, types and the project's own rules
 	yamllint --strict .
 	ansible-lint --quiet
 	ruff check
@@ -74,16 +80,17 @@ unit: venv-dev ## Unit tests
 	pytest
 	pytest examples/monitoring_app
 
-# What is tested is the archive that users install.
+# What is tested is the archive that users install, in a repository of its own: below a folder that git
+# ignores ansible-test would find no files.
 SANITY := .cache/sanity
 PYTHON_VERSION = $(shell $(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 sanity: venv-dev ## ansible-test sanity on the built archive
 	rm -rf $(SANITY)
 	ansible-galaxy collection build --force --output-path $(SANITY)
-	ansible-galaxy collection install --no-deps --collections-path $(SANITY) $(SANITY)/*.tar.gz
+	ansible-galaxy collection install --force --no-deps --collections-path $(SANITY) $(SANITY)/*.tar.gz
 	mkdir -p ~/.ansible/test/cache
 	cp --no-clobber tests/sanity/get_pip.py ~/.ansible/test/cache/get_pip_24_2.py
-	cd $(SANITY)/ansible_collections/celeryops/cluster && ansible-test sanity --color no --python $(PYTHON_VERSION)
+	cd $(SANITY)/ansible_collections/celeryops/cluster && git init --quiet && ansible-test sanity --color no --python $(PYTHON_VERSION)
 
 SCENARIO ?= default
 molecule: venv-dev image ## A Molecule scenario: SCENARIO=default

@@ -44,15 +44,15 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: C(name), C(kind), C(path) and C(requirement) of the release.
+  description:
+    - C(name), C(kind), C(path) and C(requirement) of the release.
+    - C(problem) is a sentence where the source can't be used, and empty where it can.
   type: dictionary
 """
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-
-from ansible.errors import AnsibleFilterError
 
 from ansible_collections.celeryops.cluster.plugins.plugin_utils._release import (
     describe_release,
@@ -69,9 +69,10 @@ def release(
 ) -> dict[str, Any]:
     try:
         mixed = [digest_of(word) if Path(word).is_dir() else word for word in salt]
-        return describe_release(source, str(version), extras, packages, mixed)
+        found = describe_release(source, str(version), extras, packages, mixed)
     except (OSError, ValueError) as error:
-        raise AnsibleFilterError(str(error)) from error
+        return {"name": "", "kind": "", "path": "", "requirement": "", "problem": str(error)}
+    return found | {"problem": ""}
 
 
 class FilterModule:

@@ -78,9 +78,8 @@ def measure_site() -> None:
             )
     tasks = profiles[0]
     spent = sum(float(each) for _name, each in tasks)
-    print(
-        f"\n`site` with nothing to change, median of {SITE_ROUNDS}: {statistics.median(times):.1f} s"
-    )
+    median = statistics.median(times)
+    print(f"\n`site` with nothing to change, median of {SITE_ROUNDS}: {median:.1f} s")
     print(f"\n| where the time goes ({len(tasks)} tasks, {spent:.1f} s) | seconds |\n|---|---|")
     for name, each in tasks[:8]:
         print(f"| {name} | {each} |")

@@ -70,16 +70,16 @@ def describe(error: BaseException) -> str:
 def _place(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     # The import system's own frames lie innermost when a module isn't there.
-    *_, frame = (frame for frame in frames if not frame.filename.startswith("<frozen "))
+    frame = [frame for frame in frames if not frame.filename.startswith("<frozen ")][-1]
     return f"{frame.filename}:{frame.lineno}"
 
 
 def _module_and_attribute(path: str) -> tuple[ModuleType, str]:
-    name, _, attribute = path.partition(":")
+    name, _colon, attribute = path.partition(":")
     try:
         return _import(name), attribute
     except _ModuleMissingError:
-        parent, _, last = name.rpartition(".")
+        parent, _dot, last = name.rpartition(".")
         if attribute or not parent:
             raise
         return _import(parent), last

@@ -39,33 +39,36 @@ CRONTAB_FIELDS = ("minute", "hour", "day_of_week", "day_of_month", "month_of_yea
 
 
 def read_overlay(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
-    """The settings in the JSON file `path` ("-": stdin), an object of Celery's lower-case names.
+    """The settings in the JSON file `path`, an object of Celery's lower-case names.
+
+    The path "-" is standard input, which holds what the inventory says in celery_settings.
 
     An entry of `beat_schedule` has as `schedule` a number of seconds or {"crontab": {"minute": …}}.
     Raises SetupError where the installed Celery would ignore a setting or could not read it.
     """
+    piped = path == Path("-")
+    source = "celery_settings" if piped else str(path)
     try:
-        text = sys.stdin.read() if path == Path("-") else path.read_text(encoding="utf-8")
-        settings = json.loads(text)
+        settings = json.loads(sys.stdin.read() if piped else path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SetupError(f"The settings {path} cannot be read: {error.strerror}.") from error
+        raise SetupError(f"{source} cannot be read: {error.strerror}.") from error
     except ValueError as error:
-        raise SetupError(f"The settings {path} are not JSON: {error}.") from error
+        raise SetupError(f"{source} is not JSON: {error}.") from error
     if not isinstance(settings, dict):
-        raise SetupError(f"The settings {path} are not an object of names and values.")
+        raise SetupError(f"{source} is not an object of names and values.")
     if unknown := [_suggestion(name) for name in settings if name not in _known_settings()]:
         raise SetupError(
-            f"The settings {path} hold names that Celery {celery.__version__} does not know: "
+            f"{source} holds names that Celery {celery.__version__} does not know: "
             f"{', '.join(unknown)}."
         )
     for name, variable in VARIABLES.items():
         if name in settings and environ.get(variable):
             raise SetupError(
-                f"The setting {name!r} in {path} would have no effect: Celery prefers "
+                f"The setting {name!r} in {source} would have no effect: Celery prefers "
                 f"{variable} of the environment, so drop one of the two."
             )
     if "beat_schedule" in settings:
-        settings["beat_schedule"] = _beat_schedule(settings["beat_schedule"], path)
+        settings["beat_schedule"] = _beat_schedule(settings["beat_schedule"], source)
     return settings
 
 
@@ -144,13 +147,13 @@ def _suggestion(name: str) -> str:
     return f"{name!r} (did you mean {close[0]!r}?)" if close else repr(name)
 
 
-def _beat_schedule(entries: Any, path: Path) -> dict[str, Any]:
+def _beat_schedule(entries: Any, source: str) -> dict[str, Any]:
     if not isinstance(entries, dict):
-        raise SetupError(f"The setting 'beat_schedule' in {path} is not an object of entries.")
-    return {name: _beat_entry(name, entry, path) for name, entry in entries.items()}
+        raise SetupError(f"The setting 'beat_schedule' in {source} is not an object of entries.")
+    return {name: _beat_entry(name, entry, source) for name, entry in entries.items()}
 
 
-def _beat_entry(name: str, entry: Any, path: Path) -> Any:
+def _beat_entry(name: str, entry: Any, source: str) -> Any:
     """`entry` of a beat_schedule with its crontab, if it has one, as Celery's."""
     match entry:
         case {"task": str(), "schedule": bool()}:
@@ -162,6 +165,6 @@ def _beat_entry(name: str, entry: Any, path: Path) -> Any:
                 with suppress(ParseException, TypeError, ValueError):
                     return {**entry, "schedule": crontab(**fields)}
     raise SetupError(
-        f"The entry {name!r} of beat_schedule in {path} needs a task's name and a schedule, either "
-        f'seconds or {{"crontab": {{"minute": "*/5"}}}} with {", ".join(CRONTAB_FIELDS)}.'
+        f"The entry {name!r} of beat_schedule in {source} needs a task's name and a schedule, "
+        f'either seconds or {{"crontab": {{"minute": "*/5"}}}} with {", ".join(CRONTAB_FIELDS)}.'
     )
