@@ -25,7 +25,7 @@ options:
     elements: dictionary
     required: true
   release:
-    description: The release that the nodes should run.
+    description: The release that the nodes should run; V(null) where they can't tell theirs.
     type: string
     required: true
 """
@@ -54,7 +54,7 @@ def _cluster_nodes(
     hosts: Sequence[str],
     hostvars: Mapping[str, Mapping[str, Any]],
     default: Sequence[Mapping[str, Any]],
-    release: str,
+    release: str | None,
 ) -> dict[str, dict[str, Any]]:
     pools = {host: hostvars[host].get("celery_worker_pools", default) for host in hosts}
     return cluster_nodes(pools, release)

@@ -107,9 +107,12 @@ def pool_instances(pools: Sequence[Mapping[str, Any]], host: str) -> list[dict[s
 
 
 def cluster_nodes(
-    pools_by_host: Mapping[str, Sequence[Mapping[str, Any]]], release: str
+    pools_by_host: Mapping[str, Sequence[Mapping[str, Any]]], release: str | None
 ) -> dict[str, dict[str, Any]]:
-    """Every worker node of the cluster as control.json lists it."""
+    """Every worker node of the cluster as control.json lists it.
+
+    `release` is None where the nodes can't tell theirs, since they load the plain application.
+    """
     return {
         found["node"]: {
             "host": host,

@@ -1,0 +1,98 @@
+# Copyright (c) 2026, The celeryops.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.celeryops.cluster.plugins.module_utils._control_file import Broker, Cluster
+from ansible_collections.celeryops.cluster.plugins.module_utils._errors import CeleryOpsError
+from ansible_collections.celeryops.cluster.plugins.module_utils._pool import Range
+from ansible_collections.celeryops.cluster.plugins.module_utils._pool_file import (
+    PoolFile,
+    pool_files,
+    refuse_unkept,
+)
+
+CPU = ["cpu1@w1", "cpu2@w1"]
+
+
+@pytest.fixture
+def pools(tmp_path: Path) -> Path:
+    directory = tmp_path / "shop" / "pools"
+    directory.mkdir(parents=True)
+    return directory
+
+
+def test_a_size_is_kept_and_read_back(cluster: Cluster, pools: Path) -> None:
+    root = pools.parents[1]
+    (file,) = pool_files(cluster, CPU, 8, root)
+    assert (file.pool, file.before) == ("cpu", {})
+    file.write()
+    path = pools / "cpu.env"
+    assert path.read_text() == "CELERYOPS_DECLARED_SIZE=2\nCELERY_WORKER_CONCURRENCY=8\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert path.stat().st_gid == pools.stat().st_gid
+    assert list(pools.iterdir()) == [path]
+
+    (again,) = pool_files(cluster, CPU, 8, root)
+    assert again.before == again.after == file.after
+    inode = path.stat().st_ino
+    again.write()
+    assert path.stat().st_ino == inode
+
+
+def test_the_declared_size_needs_no_file(cluster: Cluster, pools: Path) -> None:
+    (pools / "cpu.env").write_text("# live\nCELERY_WORKER_CONCURRENCY = 8\nnonsense\n")
+    (file,) = pool_files(cluster, CPU, 2, pools.parents[1])
+    assert (file.before, file.after) == ({"CELERY_WORKER_CONCURRENCY": "8"}, {})
+    file.write()
+    file.write()
+    assert list(pools.iterdir()) == []
+
+
+def test_several_pools(cluster: Cluster, pools: Path) -> None:
+    files = pool_files(cluster, [*CPU, "io1@w1"], 8, pools.parents[1])
+    assert [(file.pool, bool(file.after)) for file in files] == [("cpu", True), ("io", False)]
+
+
+def refusal(cluster: Cluster, nodes: list[str], root: Path) -> str:
+    with pytest.raises(CeleryOpsError) as caught:
+        pool_files(cluster, nodes, 8, root)
+    return str(caught.value)
+
+
+def test_refusals(cluster: Cluster, pools: Path) -> None:
+    root = pools.parents[1]
+    assert "the size of cpu1@w2 can be kept only on its own host, and this is w1" in refusal(
+        cluster, ["cpu1@w1", "cpu1@w2"], root
+    )
+    assert "kept for the whole pool, cpu2@w1 included" in refusal(cluster, ["cpu1@w1"], root)
+    pools.rmdir()
+    assert f"{pools} is missing or can't be written" in refusal(cluster, CPU, root)
+
+
+def test_an_unreadable_file(cluster: Cluster, pools: Path) -> None:
+    (pools / "cpu.env").mkdir()
+    assert "can't be read (Is a directory)" in refusal(cluster, CPU, pools.parents[1])
+
+
+def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
+    target = tmp_path / "cpu.env"
+    target.mkdir()
+    with pytest.raises(CeleryOpsError, match="the live size isn't kept for the next start"):
+        PoolFile("cpu", target, {}, {"A": "1"}).write()
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_cannot_be_kept_at_all(cluster: Cluster) -> None:
+    refuse_unkept(cluster, 4)
+    with pytest.raises(CeleryOpsError, match="a range can't be kept"):
+        refuse_unkept(cluster, Range(1, 4))
+    with pytest.raises(CeleryOpsError, match="only with `app`"):
+        refuse_unkept(replace(cluster, app=None, broker=Broker("redis://b", "x")), 4)
