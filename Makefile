@@ -75,6 +75,7 @@ lint: venv-dev $(TYPED) ## Style, types and the project's own rules
 	mypy
 	python tests/lint
 	python docs/generate.py --check
+	antsibull-changelog lint
 
 unit: venv-dev ## Unit tests
 	pytest
