@@ -37,25 +37,27 @@ def report(): ...
 """
 
 
+Check = Callable[..., tuple[int, dict[str, Any]]]
+BROKER = {"SHOP_BROKER": "redis://nowhere.invalid/0"}
+
+
 @pytest.fixture
-def check(
-    tmp_path: Path, write_module: Callable[[str, str], Path]
-) -> Callable[..., tuple[int, dict[str, Any]]]:
+def check(write_module: Callable[[str, str], Path]) -> Check:
     """Runs the check of an app; its exit code and its answer."""
     root = write_module("shop", APP).parent
     write_module("shop_tasks", TASKS)
-    env_file = tmp_path / "worker.env"
-    env_file.write_text('SHOP_BROKER="redis://nowhere.invalid/0"\n', encoding="utf-8")
     path = os.pathsep.join([str(Path(celeryops_runtime.__file__).parents[1]), str(root)])
 
-    def run(*arguments: str, stdin: str = "") -> tuple[int, dict[str, Any]]:
+    def run(
+        environment: dict[str, str] = BROKER, settings: dict[str, Any] | None = None, **wanted: Any
+    ) -> tuple[int, dict[str, Any]]:
+        wanted |= {"app": "shop:app", "environment": environment, "settings": settings or {}}
         done = subprocess.run(
-            [sys.executable, "-m", "celeryops_runtime.check", "--app=shop:app"]
-            + [argument.format(env_file=env_file) for argument in arguments],
+            [sys.executable, "-m", "celeryops_runtime.check"],
             check=False,
             text=True,
             capture_output=True,
-            input=stdin,
+            input=json.dumps(wanted),
             env={**os.environ, "PYTHONPATH": path},
         )
         [line] = done.stdout.splitlines()
@@ -64,11 +66,9 @@ def check(
     return run
 
 
-def test_a_good_release(check: Callable[..., tuple[int, dict[str, Any]]]) -> None:
+def test_a_good_release(check: Check) -> None:
     settings = {"beat_schedule": {"nightly": {"task": "shop.report", "schedule": {"crontab": {}}}}}
-    assert check(
-        "--env-file={env_file}", "--queues=high", "--settings=-", stdin=json.dumps(settings)
-    ) == (
+    assert check(settings=settings, queues=["high"]) == (
         0,
         {
             "ok": True,
@@ -81,40 +81,32 @@ def test_a_good_release(check: Callable[..., tuple[int, dict[str, Any]]]) -> Non
     )
 
 
-def test_the_apps_own_queues(check: Callable[..., tuple[int, dict[str, Any]]]) -> None:
-    _, answer = check("--env-file={env_file}")
+def test_the_apps_own_queues(check: Check) -> None:
+    _code, answer = check()
     assert answer["queues"] == ["default", "high"]
     assert answer["schedule"] == ["hourly"]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "stdin", "error"),
+    ("wanted", "error"),
     [
-        ([], "", "The import of 'shop' failed: KeyError: 'SHOP_BROKER' ("),
+        ({"environment": {}}, "The import of 'shop' failed: KeyError: 'SHOP_BROKER' ("),
         (
-            ["--env-file={env_file}", "--queues=default,hihg"],
-            "",
+            {"queues": ["default", "hihg"]},
             "The app 'shop:app' has no queue 'hihg': its task_queues lack it, ",
         ),
         (
-            ["--env-file={env_file}", "--settings=-"],
-            '{"imports": ["shop_tsaks"]}',
+            {"settings": {"imports": ["shop_tsaks"]}},
             "The app 'shop:app' cannot be started: ModuleNotFoundError: ",
         ),
         (
-            ["--env-file={env_file}", "--settings=-"],
-            '{"task_ack_late": true}',
+            {"settings": {"task_ack_late": True}},
             f"celery_settings holds names that Celery {celery.__version__} does not know: ",
         ),
     ],
 )
-def test_a_bad_release(
-    arguments: list[str],
-    stdin: str,
-    error: str,
-    check: Callable[..., tuple[int, dict[str, Any]]],
-) -> None:
-    code, answer = check(*arguments, stdin=stdin)
+def test_a_bad_release(wanted: dict[str, Any], error: str, check: Check) -> None:
+    code, answer = check(**wanted)
     assert code == 1
     assert answer.keys() == {"ok", "error"}
     assert answer["ok"] is False

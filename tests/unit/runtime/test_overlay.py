@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -293,8 +292,3 @@ def test_settings_that_are_no_json(tmp_path: Path) -> None:
     path.write_text("{", encoding="utf-8")
     with pytest.raises(SetupError, match="is not JSON: "):
         read_overlay(path, {})
-
-
-def test_settings_from_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO('{"task_acks_late": true}'))
-    assert read_overlay(Path("-"), {}) == {"task_acks_late": True}

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from celery import Celery
 
 from celeryops_runtime import SetupError
-from celeryops_runtime._overlay import import_under, read_overlay
+from celeryops_runtime._overlay import checked_overlay, import_under, read_overlay
 
 _MISSING = object()
 
@@ -21,9 +22,10 @@ class _ModuleMissingError(SetupError):
     pass
 
 
-def load(environ: Mapping[str, str]) -> Celery:
-    """The app that CELERYOPS_APP names, with the settings of the file CELERYOPS_SETTINGS, if any.
+def load(environ: Mapping[str, str], settings: Mapping[str, Any] | None = None) -> Celery:
+    """The app that CELERYOPS_APP names, with settings laid over its own.
 
+    These are `settings` where given, else those of the file CELERYOPS_SETTINGS, if any.
     Raises SetupError for all that a user can get wrong.
     """
     path = environ.get("CELERYOPS_APP")
@@ -31,8 +33,11 @@ def load(environ: Mapping[str, str]) -> Celery:
         raise SetupError(
             "CELERYOPS_APP is not set: give it the app as module:attribute, like shop.celery:app."
         )
-    settings = environ.get("CELERYOPS_SETTINGS")
-    overlay = read_overlay(Path(settings), environ) if settings else {}
+    file = environ.get("CELERYOPS_SETTINGS")
+    if settings is not None:
+        overlay = checked_overlay(settings, "celery_settings", environ)
+    else:
+        overlay = read_overlay(Path(file), environ) if file else {}
     return import_under(overlay, path, lambda: find_app(path))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from copy import deepcopy
@@ -39,23 +38,28 @@ CRONTAB_FIELDS = ("minute", "hour", "day_of_week", "day_of_month", "month_of_yea
 
 
 def read_overlay(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
-    """The settings in the JSON file `path`, an object of Celery's lower-case names.
+    """The settings in the JSON file `path`, ready to be laid over an app's.
 
-    The path "-" is standard input, which holds what the inventory says in celery_settings.
+    Raises SetupError where it can't be read, and where `checked_overlay` does.
+    """
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SetupError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise SetupError(f"{path} is not JSON: {error}.") from error
+    return checked_overlay(settings, str(path), environ)
+
+
+def checked_overlay(given: Any, source: str, environ: Mapping[str, str]) -> dict[str, Any]:
+    """The settings that `source` gives, an object of Celery's lower-case names.
 
     An entry of `beat_schedule` has as `schedule` a number of seconds or {"crontab": {"minute": …}}.
     Raises SetupError where the installed Celery would ignore a setting or could not read it.
     """
-    piped = path == Path("-")
-    source = "celery_settings" if piped else str(path)
-    try:
-        settings = json.loads(sys.stdin.read() if piped else path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SetupError(f"{source} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise SetupError(f"{source} is not JSON: {error}.") from error
-    if not isinstance(settings, dict):
+    if not isinstance(given, dict):
         raise SetupError(f"{source} is not an object of names and values.")
+    settings = dict(given)
     if unknown := [_suggestion(name) for name in settings if name not in _known_settings()]:
         raise SetupError(
             f"{source} holds names that Celery {celery.__version__} does not know: "
