@@ -9,6 +9,7 @@ from celery.worker.control import inspect_command
 
 from celeryops_runtime import SetupError
 from celeryops_runtime._control import celeryops
+from celeryops_runtime._heartbeat import send_heartbeats_once
 from celeryops_runtime._loading import load
 from celeryops_runtime._step import SystemdStep, beat_started
 
@@ -17,6 +18,7 @@ try:
 except SetupError as error:
     raise SystemExit(f"celeryops_runtime: {error}") from None
 
+send_heartbeats_once()
 app.steps["consumer"].add(SystemdStep)
 signals.beat_init.connect(beat_started)
 inspect_command()(celeryops)
