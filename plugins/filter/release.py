@@ -39,13 +39,13 @@ options:
 EXAMPLES = r"""
 - name: Show the release
   ansible.builtin.debug:
-    msg: "{{ ('shop' | celeryops.cluster.release(version='1.4.0')).name }}"
+    msg: "{{ ('shop' | celeryops.cluster.release(version='1.4.0')).release }}"
 """
 
 RETURN = r"""
 _value:
   description:
-    - C(name), C(kind), C(path) and C(requirement) of the release.
+    - C(release), which is its name, C(kind), C(path) and C(requirement) of the release.
     - C(problem) is a sentence where the source can't be used, and empty where it can.
   type: dictionary
 """
@@ -71,7 +71,7 @@ def release(
         mixed = [digest_of(word) if Path(word).is_dir() else word for word in salt]
         found = describe_release(source, str(version), extras, packages, mixed)
     except (OSError, ValueError) as error:
-        return {"name": "", "kind": "", "path": "", "requirement": "", "problem": str(error)}
+        return {"release": "", "kind": "", "path": "", "requirement": "", "problem": str(error)}
     return found | {"problem": ""}
 
 

@@ -53,7 +53,7 @@ def describe_release(
 
     `source` is a pip requirement (`shop`, `shop==1.4.0`), the path of a wheel, an sdist or a
     project directory on the controller, or a git URL (`git+https://…`). `salt` holds what else
-    changes the release: the runtime's digest, the Python. Returns name, kind (requirement, file,
+    changes the release: the runtime's digest, the Python. Returns release, kind (requirement, file,
     directory or git), path (of a file or directory) and requirement (for those two, what follows
     the path that the source gets on the host). Raises ValueError for a source that can't be used.
     """
@@ -72,7 +72,7 @@ def describe_release(
     parts = [kind, requirement, content, extra, version, *packages, *salt]
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
     return {
-        "name": f"{re.sub(r'[^A-Za-z0-9.]+', '_', label)}-{digest}",
+        "release": f"{re.sub(r'[^A-Za-z0-9.]+', '_', label)}-{digest}",
         "kind": kind,
         "path": path,
         "requirement": requirement,

@@ -22,7 +22,7 @@ def project(tmp_path: Path) -> Path:
 def test_a_requirement_is_pinned_by_the_version() -> None:
     release = describe_release("shop", version="1.4.0", extras=["api"])
     assert release["requirement"] == "shop[api]==1.4.0"
-    assert release["name"].startswith("1.4.0-")
+    assert release["release"].startswith("1.4.0-")
     assert release["kind"] == "requirement"
 
 
@@ -51,12 +51,12 @@ def test_a_directory_is_known_by_its_content(project: Path) -> None:
     release = describe_release(str(project), extras=["api"])
     assert release["kind"] == "directory"
     assert release["requirement"] == "[api]"
-    assert release["name"].startswith("1.4.0-")
+    assert release["release"].startswith("1.4.0-")
     (project / "shop/__pycache__").mkdir()
     (project / "shop/__pycache__/x.pyc").write_bytes(b"x")
     assert describe_release(str(project), extras=["api"]) == release
     (project / "shop/celery.py").write_text("app = 1\n")
-    assert describe_release(str(project), extras=["api"])["name"] != release["name"]
+    assert describe_release(str(project), extras=["api"])["release"] != release["release"]
 
 
 def test_a_wheel_brings_its_version(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_a_wheel_brings_its_version(tmp_path: Path) -> None:
     wheel.write_bytes(b"wheel")
     release = describe_release(str(wheel))
     assert (release["kind"], release["path"]) == ("file", str(wheel))
-    assert release["name"].startswith("2.0.1-")
+    assert release["release"].startswith("2.0.1-")
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_git_url(source: str, requirement: str) -> None:
 
 def test_every_ingredient_makes_another_release() -> None:
     names = {
-        describe_release("shop==1", **change)["name"]
+        describe_release("shop==1", **change)["release"]
         for change in (
             {},
             {"extras": ["api"]},

@@ -1,0 +1,128 @@
+"""Work gets done: each task once, whatever is restarted meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from testinfra.host import Host
+from urllib3 import HTTPSConnectionPool
+
+ORDER = {"id": "order-1", "items": [{"sku": "desk", "quantity": 2, "price": 12500}]}
+
+SEND = """
+import json
+from celery import group
+from monitoring_app import ledger
+from monitoring_app.tasks.operations import work
+ledger.client().delete(ledger.LEDGER)
+sent = group(work.s({seconds}, f"work-{{number}}") for number in range({count})).apply_async()
+sent.save()
+print(json.dumps(sent.id))
+"""
+COLLECT = """
+import json
+from celery.result import GroupResult
+from monitoring_app import ledger
+from monitoring_app.celery import app
+GroupResult.restore({id!r}, app=app).get(timeout=120)
+print(json.dumps(ledger.summary()))
+"""
+
+
+@pytest.fixture
+def outcome(
+    dashboard: HTTPSConnectionPool, wait_until: Callable[..., None]
+) -> Callable[[str], dict[str, Any]]:
+    """What the API says of a task when it has ended."""
+
+    def get(path: str) -> dict[str, Any]:
+        answers: list[dict[str, Any]] = []
+
+        def ended() -> bool:
+            answers.append(dashboard.request("GET", path).json())
+            return answers[-1]["state"] in ("SUCCESS", "FAILURE")
+
+        wait_until(ended)
+        return answers[-1]
+
+    return get
+
+
+def test_an_order_is_validated_paid_and_shipped(
+    dashboard: HTTPSConnectionPool, outcome: Callable[[str], dict[str, Any]]
+) -> None:
+    sent = dashboard.request("POST", "/orders", json=ORDER)
+    assert sent.status == 202
+    order = outcome(f"/orders/{sent.json()['id']}")
+    assert order["result"] == {
+        **ORDER,
+        "status": "shipped",
+        "total": 25000,
+        "payment": "payment-order-1",
+        "parcel": "parcel-order-1",
+    }
+
+
+def test_a_check_finds_the_api_up(
+    dashboard: HTTPSConnectionPool, outcome: Callable[[str], dict[str, Any]]
+) -> None:
+    sent = dashboard.request("POST", "/checks", json={"urls": ["http://dashboard1:8000/health"]})
+    assert sent.status == 202
+    (check,) = sent.json()["ids"]
+    assert outcome(f"/checks/{check}")["result"]["status"] == "UP"
+
+
+def test_each_of_100_tasks_is_done_once(application: Callable[[str], Any]) -> None:
+    sent = application(SEND.format(seconds=0, count=100))
+    assert application(COLLECT.format(id=sent)) == {"done": 100, "distinct": 100, "duplicates": {}}
+
+
+def test_a_restarted_worker_loses_and_doubles_no_task(
+    cluster: dict[str, Host],
+    application: Callable[[str], Any],
+    recovery: Callable[[], None],
+) -> None:
+    sent = application(SEND.format(seconds=0.4, count=50))
+    cluster["worker1"].check_output("systemctl restart celery-monitoring-work@1.service")
+    recovery()
+    assert application(COLLECT.format(id=sent)) == {"done": 50, "distinct": 50, "duplicates": {}}
+
+
+def test_a_killed_process_loses_no_task(
+    cluster: dict[str, Host], application: Callable[[str], Any], recovery: Callable[[], None]
+) -> None:
+    sent = application(SEND.format(seconds=0.4, count=50))
+    main = "$(systemctl show --property=MainPID --value celery-monitoring-work@1.service)"
+    cluster["worker1"].check_output(f"pkill --signal KILL --parent {main}")
+    # One that was killed between the end of its task and the acknowledgement does it again.
+    assert application(COLLECT.format(id=sent))["distinct"] == 50
+    recovery()
+
+
+def test_the_safe_settings_hold_in_every_worker(module: Callable[..., dict[str, Any]]) -> None:
+    nodes = module("celery_info", on="broker1", gather=["conf", "stats"])["nodes"]
+    assert len(nodes) == 4
+    for node in nodes.values():
+        assert node["conf"]["task_acks_late"] is True
+        assert node["conf"]["task_reject_on_worker_lost"] is True
+        assert node["conf"]["worker_prefetch_multiplier"] == 1
+        assert node["conf"]["broker_transport_options"]["visibility_timeout"] == 4200
+        assert node["stats"]["prefetch_count"] == len(node["stats"]["pool"]["processes"])
+
+
+def test_a_worker_whose_broker_is_gone_can_be_stopped(
+    cluster: dict[str, Host], recovery: Callable[[], None], wait_until: Callable[..., None]
+) -> None:
+    unit = "celery-monitoring-work@1.service"
+    log = f"journalctl --unit={unit} --since=-1min --no-pager --output=cat"
+    cluster["broker1"].check_output("systemctl stop redis-server.service")
+    try:
+        # By then a heartbeat has met the closed connection, every two seconds one is due.
+        wait_until(lambda: "Cannot connect" in cluster["worker1"].check_output(log))
+        cluster["worker1"].check_output(f"timeout 60 systemctl stop {unit}")
+    finally:
+        cluster["broker1"].check_output("systemctl start redis-server.service")
+        cluster["worker1"].check_output(f"systemctl start {unit}")
+    recovery()
