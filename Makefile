@@ -69,7 +69,7 @@ $(TYPED):
 
 lint: venv-dev $(TYPED) ## Style, types and the project's own rules
 	yamllint --strict .
-	ansible-lint --quiet
+	ansible-lint -q
 	ruff check
 	ruff format --check
 	mypy

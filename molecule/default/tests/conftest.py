@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -110,6 +110,20 @@ def processes(cluster: dict[str, Host]) -> Callable[[str, str], int]:
         return int(cluster[host].check_output(f"pgrep --count --parent {main}"))
 
     return count
+
+
+@pytest.fixture(
+    params=["systemctl stop", "systemctl kill --signal=STOP"], ids=["stopped", "frozen"]
+)
+def no_broker(
+    request: pytest.FixtureRequest, cluster: dict[str, Host], recovery: Callable[[], None]
+) -> Iterator[None]:
+    """The broker refuses connections, or takes them and never answers."""
+    cluster["broker1"].check_output(f"{request.param} redis-server.service")
+    yield
+    cluster["broker1"].check_output("systemctl kill --signal=CONT redis-server.service || true")
+    cluster["broker1"].check_output("systemctl start redis-server.service")
+    recovery()
 
 
 @dataclass(frozen=True)

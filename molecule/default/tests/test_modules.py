@@ -45,20 +45,6 @@ def silent_node(cluster: dict[str, Host], recovery: Callable[[], None]) -> Itera
     recovery()
 
 
-@pytest.fixture(
-    params=["systemctl stop", "systemctl kill --signal=STOP"], ids=["stopped", "frozen"]
-)
-def no_broker(
-    request: pytest.FixtureRequest, cluster: dict[str, Host], recovery: Callable[[], None]
-) -> Iterator[None]:
-    """The broker refuses connections, or takes them and never answers."""
-    cluster["broker1"].check_output(f"{request.param} redis-server.service")
-    yield
-    cluster["broker1"].check_output("systemctl kill --signal=CONT redis-server.service || true")
-    cluster["broker1"].check_output("systemctl start redis-server.service")
-    recovery()
-
-
 @pytest.mark.usefixtures("own_sizes")
 def test_a_pool_gets_its_size_and_keeps_it(
     cluster: dict[str, Host], module: Module, processes: Processes, recovery: Callable[[], None]
