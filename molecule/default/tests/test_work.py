@@ -112,6 +112,7 @@ def test_the_safe_settings_hold_in_every_worker(module: Callable[..., dict[str, 
         assert node["stats"]["prefetch_count"] == len(node["stats"]["pool"]["processes"])
 
 
+@pytest.mark.parametrize("no_broker", ["systemctl stop"], indirect=True)
 def test_a_worker_that_has_lost_its_broker_says_so_and_can_be_stopped(
     cluster: dict[str, Host], wait_until: Callable[..., None], no_broker: None
 ) -> None:
