@@ -76,7 +76,7 @@ def test_a_good_release(check: Check) -> None:
             "celery": celery.__version__,
             "tasks": ["shop.report"],
             "queues": ["high"],
-            "schedule": ["nightly"],
+            "schedule": ["hourly", "nightly"],
         },
     )
 
