@@ -10,6 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from ansible_collections.celeryops.cluster.plugins.plugin_utils._layers import CPUS, PROFILES
+from ansible_collections.celeryops.cluster.plugins.plugin_utils._limits import (
+    LIMITS,
+    limit_problems,
+)
+
 KINDS = ("prefork", "gevent", "eventlet", "threads", "solo")
 OPTIONS = (
     "name", "queues", "kind", "concurrency", "instances", "prefetch_multiplier",
@@ -49,9 +55,13 @@ def _problems(number: int, pool: Any) -> list[str]:
         )
     if name in _RESERVED:
         problems.append(f"{where}: this name is kept for the service of that name: choose another.")
+    known = (*OPTIONS, "profile", *LIMITS)
     for option in pool:
-        if option not in OPTIONS:
-            problems.append(f"{where} has an unknown option '{option}'{_guess(option, OPTIONS)}.")
+        if option not in known:
+            problems.append(f"{where} has an unknown option '{option}'{_guess(option, known)}.")
+    problems += [
+        f"{where} {problem}" for problem in (*_profile_problems(pool), *limit_problems(pool))
+    ]
     kind = pool.get("kind", "prefork")
     if kind not in KINDS:
         problems.append(f"{where} has the unknown kind '{kind}': use {' or '.join(KINDS)}.")
@@ -59,7 +69,7 @@ def _problems(number: int, pool: Any) -> list[str]:
         value = pool.get(option, default)
         if value is None:
             problems.append(f"{where} has no {option}: say how many processes it runs.")
-        elif not _is_positive(value):
+        elif not _is_number(option, value):
             problems.append(f"{where} has {option} {value}: use a whole number of 1 or more.")
     queues = pool.get("queues")
     if not isinstance(queues, (list, tuple)) or not queues:
@@ -71,6 +81,20 @@ def _problems(number: int, pool: Any) -> list[str]:
             if not re.match(r"[\w.:@/-]+\Z", str(queue))
         ]
     return problems
+
+
+def _profile_problems(pool: Mapping[str, Any]) -> list[str]:
+    # A known profile has been resolved and is gone.
+    if "profile" not in pool:
+        return []
+    return [f"has the unknown profile '{pool['profile']}': use {' or '.join(PROFILES)}."]
+
+
+def _is_number(option: str, value: Any) -> bool:
+    """Whether `value` is a number for `option`; a host may run no instance of a pool."""
+    if option == "instances" and str(value) == "0":
+        return True
+    return _is_positive(value) or (option == "concurrency" and bool(CPUS.match(str(value))))
 
 
 def _is_positive(value: Any) -> bool:
@@ -119,9 +143,14 @@ def cluster_nodes(
             "pool": found["pool"]["name"],
             "kind": found["pool"].get("kind", "prefork"),
             "queues": list(found["pool"]["queues"]),
-            "size": int(found["pool"]["concurrency"]),
+            "size": _size(found["pool"]["concurrency"]),
             "release": release,
         }
         for host, pools in pools_by_host.items()
         for found in pool_instances(pools, host)
     }
+
+
+def _size(concurrency: Any) -> int:
+    """The number of processes; 1 where the host's processors haven't been counted in this run."""
+    return 1 if CPUS.match(str(concurrency)) else int(concurrency)
