@@ -23,7 +23,7 @@ OPTIONS = (
 )  # fmt: skip
 # A dash would split the unit's name, a last digit would run into the instance's number.
 _NAME = re.compile(r"[a-z]([a-z0-9_]*[a-z_])?\Z")
-_RESERVED = ("beat", "flower")
+_RESERVED = ("alert", "beat", "flower")
 
 
 def pool_problems(pools: Sequence[Any]) -> list[str]:

@@ -9,12 +9,14 @@ import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from celeryops_runtime._alerts import alert, deliver
 from celeryops_runtime._delivery import SUBJECT_LENGTH, Mail, Webhook
+from celeryops_runtime.alert import report
 
 LOGIN = b64encode(b"\0a-user\0a-password").decode()
 ALERT = alert("task-failed", "shop", "task pay failed", traceback="Traceback …\n  line")
@@ -147,3 +149,26 @@ def test_a_subject_is_one_short_line() -> None:
     message = Mail("mail", "a@b", ["c@d"]).message({**ALERT, "text": text})
     assert message["Subject"].startswith("first second xxx")
     assert len(message["Subject"]) == SUBJECT_LENGTH
+
+
+def test_a_unit_that_is_given_up_is_reported(web: str, tmp_path: Path) -> None:
+    path = tmp_path / "alerts.json"
+    path.write_text(json.dumps({"app": "shop", "webhook": {"url": f"{web}/204"}}), encoding="utf-8")
+    environ = {"CELERYOPS_ALERTS": str(path), "MONITOR_SERVICE_RESULT": "exit-code"}
+    assert report("celery-shop-cpu@1.service", environ)
+    [(_path, _headers, body)] = Web.requests
+    sent = json.loads(body)
+    assert sent["event"] == "service-failed"
+    assert sent["unit"] == "celery-shop-cpu@1.service"
+    assert "has failed (exit-code) and is not started again" in sent["text"]
+
+
+def test_a_report_is_tried_again_and_given_up(web: str, tmp_path: Path) -> None:
+    path = tmp_path / "alerts.json"
+    path.write_text(json.dumps({"app": "shop", "webhook": {"url": f"{web}/503"}}), encoding="utf-8")
+    assert not report("a.service", {"CELERYOPS_ALERTS": str(path)}, pauses=(0, 0))
+    assert len(Web.requests) == 3
+
+
+def test_without_settings_nothing_is_reported() -> None:
+    assert report("a.service", {})
