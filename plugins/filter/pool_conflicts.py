@@ -12,16 +12,7 @@ description:
     that no pool consumes.
 options:
   _input:
-    description: The names of the worker hosts.
-    type: list
-    elements: string
-    required: true
-  hostvars:
-    description: Ansible's C(hostvars).
-    type: dictionary
-    required: true
-  default:
-    description: The pools of a host that sets none.
+    description: The pools that any host runs.
     type: list
     elements: dictionary
     required: true
@@ -33,6 +24,11 @@ options:
     description: Seconds that a worker may take to stop.
     type: integer
     required: true
+  foreign_queues:
+    description: Queues that others than these pools consume.
+    type: list
+    elements: string
+    required: true
 """
 
 EXAMPLES = r"""
@@ -42,8 +38,8 @@ EXAMPLES = r"""
     fail_msg: "{{ problems | join(' ') }}"
   vars:
     problems: >-
-      {{ groups['celery_worker'] | celeryops.cluster.pool_conflicts(
-         hostvars, celery_worker_pools, settings=celery_settings, stop_timeout=3600) }}
+      {{ celery_worker_pools | celeryops.cluster.pool_conflicts(
+         settings=celery_settings, stop_timeout=3600, foreign_queues=[]) }}
 """
 
 RETURN = r"""
@@ -53,26 +49,14 @@ _value:
   elements: string
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.celeryops.cluster.plugins.plugin_utils._conflicts import conflicts
-from ansible_collections.celeryops.cluster.plugins.plugin_utils._layers import host_pools
-
-
-def _pool_conflicts(
-    hosts: Sequence[str],
-    hostvars: Mapping[str, Mapping[str, Any]],
-    default: Sequence[Any],
-    settings: Mapping[str, Any],
-    stop_timeout: int,
-) -> list[str]:
-    pools = [pool for host in hosts for pool in host_pools(hostvars[host], default)]
-    return conflicts(pools, settings, int(stop_timeout))
 
 
 class FilterModule:
     """The filter C(celeryops.cluster.pool_conflicts)."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"pool_conflicts": _pool_conflicts}
+        return {"pool_conflicts": conflicts}

@@ -11,16 +11,7 @@ description:
   - Every host gets the same release, so the kinds of all hosts count.
 options:
   _input:
-    description: The names of the worker hosts.
-    type: list
-    elements: string
-    required: true
-  hostvars:
-    description: Ansible's C(hostvars).
-    type: dictionary
-    required: true
-  default:
-    description: The pools of a host that sets none.
+    description: The pools that any host runs.
     type: list
     elements: dictionary
     required: true
@@ -29,9 +20,7 @@ options:
 EXAMPLES = r"""
 - name: Show the packages
   ansible.builtin.debug:
-    msg: >-
-      {{ groups['celery_worker']
-      | celeryops.cluster.pool_packages(hostvars, celery_worker_pools) }}
+    msg: "{{ [{'name': 'io', 'kind': 'gevent'}] | celeryops.cluster.pool_packages }}"
 """
 
 RETURN = r"""
@@ -41,23 +30,14 @@ _value:
   elements: string
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.celeryops.cluster.plugins.plugin_utils._layers import (
-    host_pools,
-    pool_packages,
-)
-
-
-def _pool_packages(
-    hosts: Sequence[str], hostvars: Mapping[str, Mapping[str, Any]], default: Sequence[Any]
-) -> list[str]:
-    return pool_packages(pool for host in hosts for pool in host_pools(hostvars[host], default))
+from ansible_collections.celeryops.cluster.plugins.plugin_utils._layers import pool_packages
 
 
 class FilterModule:
     """The filter C(celeryops.cluster.pool_packages)."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"pool_packages": _pool_packages}
+        return {"pool_packages": pool_packages}

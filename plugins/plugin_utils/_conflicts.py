@@ -4,23 +4,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
 
-def conflicts(pools: Iterable[Any], settings: Mapping[str, Any], stop_timeout: int) -> list[str]:
+def conflicts(
+    pools: Sequence[Mapping[str, Any]],
+    settings: Mapping[str, Any],
+    stop_timeout: int,
+    foreign_queues: Sequence[str],
+) -> list[str]:
     """A sentence for each conflict between all pools of a cluster, its settings and its stop.
 
-    `settings` is what celery_settings lays over the application's own.
+    `settings` is what celery_settings lays over the application's own. Others consume the
+    `foreign_queues`.
     """
-    given = [pool for pool in pools if isinstance(pool, Mapping)]
-    found = [*_long_tasks(given, settings, stop_timeout), *_unserved_routes(given, settings)]
+    found = [
+        *_long_tasks(pools, settings, stop_timeout),
+        *_unserved_routes(pools, settings, foreign_queues),
+    ]
     return list(dict.fromkeys(found))
 
 
 def _long_tasks(
-    pools: list[Mapping[str, Any]], settings: Mapping[str, Any], stop_timeout: int
+    pools: Sequence[Mapping[str, Any]], settings: Mapping[str, Any], stop_timeout: int
 ) -> Iterator[str]:
     for place, limit in _hard_limits(pools, settings):
         if isinstance(limit, (int, float)) and limit > stop_timeout:
@@ -31,7 +39,7 @@ def _long_tasks(
 
 
 def _hard_limits(
-    pools: list[Mapping[str, Any]], settings: Mapping[str, Any]
+    pools: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]
 ) -> Iterator[tuple[str, Any]]:
     for pool in pools:
         yield (
@@ -52,13 +60,13 @@ def _number(value: Any) -> int | None:
     return int(value) if str(value).isdigit() else None
 
 
-def _unserved_routes(pools: list[Mapping[str, Any]], settings: Mapping[str, Any]) -> Iterator[str]:
-    served = {
-        str(queue)
-        for pool in pools
-        if pool.get("instances") not in (0, "0")
-        for queue in pool.get("queues") or []
-    }
+def _unserved_routes(
+    pools: Sequence[Mapping[str, Any]],
+    settings: Mapping[str, Any],
+    foreign_queues: Sequence[str],
+) -> Iterator[str]:
+    served = {str(queue) for pool in pools for queue in pool.get("queues") or []}
+    served.update(foreign_queues)
     routes = settings.get("task_routes")
     for task, route in (routes if isinstance(routes, Mapping) else {}).items():
         queue = route.get("queue") if isinstance(route, Mapping) else route
@@ -67,5 +75,6 @@ def _unserved_routes(pools: list[Mapping[str, Any]], settings: Mapping[str, Any]
             guess = f" (did you mean '{close[0]}'?)" if close else ""
             yield (
                 f"celery_settings: task_routes sends '{task}' to queue '{queue}', which no pool "
-                f"consumes{guess}: add it to a pool of celery_worker_pools."
+                f"consumes{guess}: add it to a pool of celery_worker_pools, or to "
+                "celery_app_foreign_queues if others do."
             )

@@ -41,6 +41,18 @@ def host_pools(variables: Mapping[str, Any], default: Sequence[Any]) -> list[Any
     return [_ready(pool, cpus) if isinstance(pool, Mapping) else pool for pool in pools]
 
 
+def cluster_pools(
+    hosts: Iterable[str], hostvars: Mapping[str, Mapping[str, Any]], default: Sequence[Any]
+) -> list[Mapping[str, Any]]:
+    """The pools that any of the hosts runs."""
+    return [
+        pool
+        for host in hosts
+        for pool in host_pools(hostvars[host], default)
+        if isinstance(pool, Mapping) and str(pool.get("instances", 1)) != "0"
+    ]
+
+
 def merged(layers: Sequence[Sequence[Any]]) -> list[Any]:
     """The pools of all layers; a later one's options and single environment variables win."""
     pools: list[Any] = list(layers[0])
@@ -86,7 +98,7 @@ def in_numbers(size: Any, cpus: int) -> Any:
     return cpus * int(found.group(1) or 1) if found else size
 
 
-def pool_packages(pools: Iterable[Any]) -> list[str]:
+def pool_packages(pools: Iterable[Mapping[str, Any]]) -> list[str]:
     """The pip requirements that the kinds of these pools take."""
-    kinds = {str(pool.get("kind")) for pool in pools if isinstance(pool, Mapping)}
+    kinds = {str(pool.get("kind")) for pool in pools}
     return [PACKAGES[kind] for kind in sorted(kinds & PACKAGES.keys())]

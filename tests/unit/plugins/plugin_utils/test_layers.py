@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.celeryops.cluster.plugins.plugin_utils._layers import (
+    cluster_pools,
     host_pools,
     is_layer,
     merged,
@@ -88,9 +89,17 @@ def test_profiles_are_defaults() -> None:
     ]
 
 
+def test_the_pools_of_a_cluster_are_those_that_run() -> None:
+    hostvars = {
+        "a": {"celery_worker_pools": [WORK, "x"]},
+        "b": {"celery_worker_pools_b": [{"name": "mail", "instances": 0}]},
+    }
+    assert cluster_pools(["a", "b"], hostvars, [MAIL]) == [WORK]
+
+
 def test_kinds_bring_their_packages() -> None:
     kinds = ["gevent", "prefork", "gevent", "eventlet", "nothing"]
-    pools = [*({"kind": kind} for kind in kinds), WORK, "x"]
+    pools = [*({"kind": kind} for kind in kinds), WORK]
     assert pool_packages(pools) == ["eventlet>=0.40", "gevent>=24.11"]
     assert pool_packages([WORK]) == []
 
