@@ -84,10 +84,12 @@ OLDER_CELERY := $(patsubst %,.cache/celery-%/complete,5.5 5.6)
 	$(@D)/bin/python -m pip install --quiet "celery[redis]~=$*.0" $$(grep ^pytest== $<)
 	touch $@
 
-unit: venv-dev $(OLDER_CELERY) ## Unit tests; those of the runtime with each supported Celery
+unit: venv-dev $(OLDER_CELERY) $(TYPED) ## Unit tests; those of the runtime with each supported Celery
 	pytest
 	pytest examples/monitoring_app
-	set -e; for celery in $(OLDER_CELERY); do $${celery%/*}/bin/python -m pytest tests/unit/runtime; done
+	set -e; for celery in $(OLDER_CELERY); do \
+	  PYTHONPATH=.cache/collections $${celery%/*}/bin/python -m pytest tests/unit/runtime; \
+	done
 
 # What is tested is the archive that users install, in a repository of its own: below a folder that git
 # ignores ansible-test would find no files.
