@@ -72,8 +72,9 @@ def _is_named(pool: Any, name: Any) -> bool:
 
 def _over(below: Mapping[str, Any], pool: Mapping[str, Any]) -> dict[str, Any]:
     options = {**below, **pool}
-    if "environment" in below and "environment" in pool:
-        options["environment"] = {**below["environment"], **pool["environment"]}
+    own, further = below.get("environment"), pool.get("environment")
+    if isinstance(own, Mapping) and isinstance(further, Mapping):
+        options["environment"] = {**own, **further}
     # A pool has one of the two: the later one.
     for given, other in (("autoscale", "concurrency"), ("concurrency", "autoscale")):
         if given in pool and other not in pool:

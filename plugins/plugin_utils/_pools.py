@@ -71,6 +71,14 @@ def _problems(number: int, pool: Any) -> list[str]:
             problems.append(f"{where} has no {option}: say how many processes it runs.")
         elif not _is_number(option, value):
             problems.append(f"{where} has {option} {value}: use a whole number of 1 or more.")
+    if not isinstance(pool.get("environment", {}), Mapping):
+        problems.append(
+            f"{where} has an environment that is no mapping: write it as 'NAME: value'."
+        )
+    if not isinstance(pool.get("extra_args", []), (list, tuple)):
+        problems.append(
+            f"{where} has extra_args that are no list: give each argument its own entry."
+        )
     queues = pool.get("queues")
     if not isinstance(queues, (list, tuple)) or not queues:
         problems.append(f"{where} has no queues: list the queues it consumes under 'queues'.")

@@ -33,6 +33,11 @@ def test_environments_are_merged_variable_by_variable() -> None:
     assert pool["environment"] == {"A": 1, "B": 3}
 
 
+def test_an_environment_that_is_none_is_left_for_the_preflight() -> None:
+    [pool] = merged([[{**WORK, "environment": {"A": 1}}], [{"name": "work", "environment": "B=3"}]])
+    assert pool["environment"] == "B=3"
+
+
 def test_of_a_size_and_a_range_the_later_one_holds() -> None:
     bounds = {"min": 1, "max": 4}
     scaled, fixed = {"name": "work", "autoscale": bounds}, {"name": "work", "concurrency": 3}
