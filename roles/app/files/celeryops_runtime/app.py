@@ -13,6 +13,7 @@ from celeryops_runtime._control import celeryops
 from celeryops_runtime._failures import report_failures
 from celeryops_runtime._heartbeat import send_heartbeats_once
 from celeryops_runtime._loading import load
+from celeryops_runtime._logging import use_format
 from celeryops_runtime._step import SystemdStep, beat_started
 
 # Seconds that a stopping worker gives its last alerts.
@@ -21,6 +22,7 @@ LAST_ALERTS = 10
 try:
     app = load(os.environ)
     alerts = read_alerts(os.environ)
+    use_format(os.environ)
 except SetupError as error:
     raise SystemExit(f"celeryops_runtime: {error}") from None
 
