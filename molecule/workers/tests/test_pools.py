@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -76,3 +77,14 @@ def test_operators_know_every_node(module: Callable[..., dict[str, Any]]) -> Non
     found = module("celery_health", on="worker1", nodes="all")
     assert found["healthy"], found["reasons"]
     assert len(found["nodes"]) == len(UNITS)
+
+
+def test_logs_are_lines_of_json(cluster: dict[str, Host]) -> None:
+    unit = "celery-monitoring-work@1.service"
+    journal = f"journalctl --no-pager --quiet --output=cat --unit={unit} _SYSTEMD_UNIT={unit}"
+    lines = cluster["worker1"].check_output(journal).splitlines()
+    found = [json.loads(line) for line in lines if line.startswith("{")]
+    assert {line["node"] for line in found} == {"work1@worker1"}
+    assert all(line["release"] for line in found)
+    # Celery's banner is none.
+    assert not [line for line in lines if "[queues]" in line]

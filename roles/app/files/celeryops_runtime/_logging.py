@@ -10,6 +10,7 @@ from typing import Any
 
 from celery import signals
 from celery._state import get_current_task
+from celery.apps.worker import Worker
 
 from celeryops_runtime import SetupError
 
@@ -59,6 +60,8 @@ def use_format(environ: Mapping[str, str]) -> None:
     if wanted not in FORMATS:
         raise SetupError(f"CELERYOPS_LOG_FORMAT is {wanted!r}: use {' or '.join(FORMATS)}.")
     if wanted == "json":
+        # Its lines would be none of JSON; what it says stands in the unit and in the settings.
+        Worker.emit_banner = lambda _self: None
         formatter = JsonFormatter(release=environ.get("CELERYOPS_RELEASE"))
         signals.celeryd_init.connect(
             lambda sender, **_: formatter.known.update(node=sender), weak=False
