@@ -5,7 +5,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: overtaken_values
 short_description: Tells which live values of the pools the inventory has overtaken
-version_added: 0.1.0
+version_added: 0.2.0
 author: The celeryops.cluster authors (@celeryops)
 description:
   - A value that was set live, such as a pool's size, holds until the inventory's own value changes.

@@ -5,7 +5,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: url_quote
 short_description: Quotes a user name, a password or a virtual host for a URL
-version_added: 0.1.0
+version_added: 0.2.0
 author: The celeryops.cluster authors (@celeryops)
 description:
   - Percent-encodes all that isn't a letter, a digit or one of C(_.-~).

@@ -5,7 +5,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: celery
 short_description: The live nodes of a Celery cluster as hosts
-version_added: 0.1.0
+version_added: 0.2.0
 author: The celeryops.cluster authors (@celeryops)
 description:
   - Asks the workers of a cluster by Celery's remote control, and makes each of them a host.
@@ -93,12 +93,14 @@ options:
 """
 
 EXAMPLES = r"""
+---
 # live.celery.yml: the nodes of a cluster whose password is in the environment
 plugin: celeryops.cluster.celery
 broker_url: >-
   {{ lookup('env', 'BROKER_PASSWORD') | celeryops.cluster.broker_url(host='broker1', path=0) }}
 nodes: [cpu1@worker1, cpu1@worker2, mail1@worker2]
 
+---
 # machines.celery.yml: the machines of the app shop, added to those of another source
 plugin: celeryops.cluster.celery
 app: shop

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: celery_consumer
-version_added: 0.1.0
+version_added: 0.2.0
 short_description: Set the queues that Celery workers consume from, live
 description:
   - Adds queues to what worker nodes consume from, takes some away, or sets exactly which they are,

@@ -35,6 +35,7 @@ extends_documentation_fragment:
   - celeryops.cluster.celery
 options:
   canary:
+    version_added: 0.2.0
     description:
       - Whether to send each node a task that must come back. It proves that the node fetches and
         runs what is sent, while its other answers only prove that it can be controlled.
@@ -47,17 +48,20 @@ options:
     type: bool
     default: false
   canary_timeout:
+    version_added: 0.2.0
     description:
       - Seconds within which the canary must come back; at most what is left of the O(timeout).
     type: float
     default: 5.0
   max_backlog:
+    version_added: 0.2.0
     description:
       - How many tasks may wait for a queue, those that wait in the broker and those that the
         examined nodes hold and haven't begun taken together.
       - By default any number.
     type: int
   max_age:
+    version_added: 0.2.0
     description:
       - For how many seconds the oldest task of a queue may have waited in the broker.
       - It is known on Redis where publishers run with the package C(celeryops_runtime), or stamp

@@ -20,11 +20,13 @@ extends_documentation_fragment:
   - celeryops.cluster.celery
 options:
   queue:
+    version_added: 0.2.0
     description:
       - Only nodes that consume from this queue now, whatever the inventory says.
       - A node that doesn't tell its queues is returned as missing.
     type: str
   task_ids:
+    version_added: 0.2.0
     description: The ids of tasks, for V(query_task) in O(gather).
     type: list
     elements: str

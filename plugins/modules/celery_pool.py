@@ -68,6 +68,7 @@ options:
       - It needs O(autoscale_min).
     type: int
   restarted:
+    version_added: 0.2.0
     description:
       - Whether to replace every process by a new one, without a change of the size, in each run.
       - Only pools of kind C(prefork) that don't run under C(--autoscale) can be restarted.

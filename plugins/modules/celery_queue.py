@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: celery_queue
-version_added: 0.1.0
+version_added: 0.2.0
 short_description: Make, delete, purge a queue, or move its messages
 description:
   - Brings a queue of Redis or RabbitMQ to a state, without losing a message that it wasn't told to

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: celery_queue_info
-version_added: 0.1.0
+version_added: 0.2.0
 short_description: Read what waits in queues, for how long, and who serves them
 description:
   - Reads queues from the broker, and asks the nodes which of them they consume from.

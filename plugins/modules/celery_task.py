@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: celery_task
-version_added: 0.1.0
+version_added: 0.2.0
 short_description: Send, revoke, terminate and retry Celery tasks
 description:
   - Sends tasks by their names, without the code of the application, and revokes, terminates or

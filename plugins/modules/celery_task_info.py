@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: celery_task_info
-version_added: 0.1.0
+version_added: 0.2.0
 short_description: Find out about Celery tasks, those that are stuck, and those that failed
 description:
   - Returns the state of tasks, where they run and for how long, their results and tracebacks, from

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: celery_task_limits
-version_added: 0.1.0
+version_added: 0.2.0
 short_description: Set the rate limit and the time limits of a task on Celery workers, live
 description:
   - Sets how often worker nodes run a task, and how long it may take, without a restart.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: celery_worker
-version_added: 0.1.0
+version_added: 0.2.0
 short_description: Pause, drain and resume Celery workers, live
 description:
   - Lets worker nodes stop consuming from their queues, waits until they have nothing left, or lets
