@@ -181,7 +181,8 @@ def message_of(wanted: Plan, task: Signature, now: float) -> Post:
     """The message of a task, with the rest of its chain."""
     order = wanted.order
     route = wanted.routes[task.id]
-    assert route is not None
+    if route is None:
+        raise ValueError(f"the task {task.id} goes nowhere: it isn't the first of its chain")
     eta = order.timing.eta
     delay = eta.timestamp() - now if eta else 0.0
     expires = order.timing.expires if order.timing.expires is not None else route.expires

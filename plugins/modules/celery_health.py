@@ -43,7 +43,7 @@ options:
         and no other task is in its way. It takes a process for some milliseconds, and needs no
         result backend.
       - Nodes without the package C(celeryops_runtime), paused ones and busy ones, all of whose
-        processes run a task, can't prove anything. RV(nodes.*.canary_reason) says so then, and it
+        processes run a task, can't prove anything. RV(nodes.canary_reason) says so then, and it
         is no reason against them.
     type: bool
     default: false
