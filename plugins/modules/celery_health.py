@@ -135,6 +135,11 @@ reasons:
   type: list
   elements: str
   sample: ["cpu1@worker1: doesn't consume from 'default'"]
+msg:
+  description: The reasons in one sentence.
+  returned: always
+  type: str
+  sample: "Not healthy: cpu1@worker1: doesn't consume from 'default'."
 nodes:
   description: The verdict by the name of the node. What a node didn't tell is null.
   returned: success
