@@ -82,6 +82,8 @@ options:
 notes:
   - Without O(nodes) and O(pool), all pools of the host get the same size.
   - Growing makes a node hold more tasks in advance, in proportion.
+  - After a lost connection to RabbitMQ, Celery itself gives a node under C(--autoscale) a prefetch
+    count by the processes that are there, until its next start.
 seealso:
   - module: celeryops.cluster.celery_health
   - module: celeryops.cluster.celery_info
