@@ -177,7 +177,7 @@ def _endpoint(url: str, server: Broker | Backend) -> Endpoint | None:
     flaw = CeleryOpsError(
         f"The {server.title}'s URL in {server.origin} isn't valid: it should read "
         "scheme://user:password@host:port/path, with the special characters of user and password "
-        "percent-encoded (filter `urlencode`)."
+        "percent-encoded (filter `celeryops.cluster.url_quote`)."
     )
     scheme, colon, rest = url.partition("://")
     if not colon:

@@ -73,7 +73,9 @@ class Health:
 
     def result(self) -> dict[str, Any]:
         """The verdict as a module returns it."""
-        return {**asdict(self), "healthy": not self.reasons}
+        # What Ansible shows when `until: result.healthy` has waited in vain.
+        summary = f"Not healthy: {'; '.join(self.reasons)}." if self.reasons else "Healthy."
+        return {**asdict(self), "healthy": not self.reasons, "msg": summary}
 
 
 def examine(

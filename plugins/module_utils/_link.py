@@ -267,7 +267,7 @@ def _places(broker: Broker, seconds: float) -> Iterator[tuple[str, float]]:
     count = broker.url.count(";") + 1
     if broker.url.startswith("sentinel"):
         # Sentinel's transport needs all places, and asks them itself.
-        next(places)
+        next(places, None)
         yield broker.url, seconds
         return
     found = False

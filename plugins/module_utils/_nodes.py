@@ -18,7 +18,7 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._replies import 
 
 ALL = "all"
 BEAT = "celerybeat@"
-_DIRECT_QUEUE = ".dq2"
+DIRECT_QUEUE = ".dq2"
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def pool_of(name: str) -> str:
 
 def is_direct_queue(name: str) -> bool:
     """Whether a queue is a node's own, from which it consumes even while it is paused."""
-    return name.endswith(_DIRECT_QUEUE)
+    return name.endswith(DIRECT_QUEUE)
 
 
 def listed(names: Iterable[str]) -> str:

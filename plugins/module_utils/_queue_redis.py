@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible_collections.celeryops.cluster.plugins.module_utils._queues import (
     BATCH,
+    DUE,
     Binding,
     Definition,
     Message,
@@ -22,8 +23,6 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._queues import (
     Reading,
 )
 
-# The header that celeryops_runtime writes.
-DUE = "celeryops_due"
 # The message is in the target before it leaves the source, so that nothing is lost where Redis
 # refuses a step of the script. Another consumer may have taken the message meanwhile.
 _MOVE = """

@@ -22,18 +22,20 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._drain import (
 )
 from ansible_collections.celeryops.cluster.plugins.module_utils._errors import CeleryOpsError
 from ansible_collections.celeryops.cluster.plugins.module_utils._nodes import (
+    DIRECT_QUEUE,
     Selection,
     listed,
     selected,
 )
 from ansible_collections.celeryops.cluster.plugins.module_utils._replies import Replies
 
-DIRECT = ".dq2"
 # What Celery keeps for itself: remote control, events, and tasks with an ETA.
-_OWN_ENDS = (DIRECT, ".pidbox")
+_OWN_ENDS = (DIRECT_QUEUE, ".pidbox")
 _OWN_STARTS = ("celeryev.", "celery_delayed_")
 # Messages moved at once: so many may be in both queues after an interruption.
 BATCH = 50
+# The header that celeryops_runtime writes: the moment from which a task waits.
+DUE = "celeryops_due"
 # The management API answers within milliseconds; this is for one that doesn't.
 MANAGEMENT_SECONDS = 2.0
 # Seconds for workers that nobody expects, after all that are expected have answered.

@@ -240,12 +240,14 @@ def _state(holding: Holding | None, meta: Mapping[str, Any]) -> str:
 
 
 def _of_nodes(metas: Mapping[str, Meta], nodes: Collection[str]) -> dict[str, Meta]:
-    """The results that some nodes wrote.
+    """The results of what some nodes ran.
+
+    The rest of a chain that failed was run by none: its results have no worker.
 
     Raises:
-        CeleryOpsError: A result doesn't tell which node wrote it.
+        CeleryOpsError: A result doesn't tell which node ran its task.
     """
-    if any(not meta.get("worker") for meta in metas.values()):
+    if any("worker" not in meta for meta in metas.values()):
         raise CeleryOpsError(
             "The results don't tell which node ran a task: leave out `nodes` and `pool`, or set "
             "`result_extended: true` in celery_settings."

@@ -19,12 +19,12 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._client import C
 from ansible_collections.celeryops.cluster.plugins.module_utils._control_file import Cluster
 from ansible_collections.celeryops.cluster.plugins.module_utils._drain import READING_PATIENCE
 from ansible_collections.celeryops.cluster.plugins.module_utils._errors import CeleryOpsError
-from ansible_collections.celeryops.cluster.plugins.module_utils._nodes import listed
+from ansible_collections.celeryops.cluster.plugins.module_utils._nodes import (
+    is_direct_queue,
+    listed,
+)
 from ansible_collections.celeryops.cluster.plugins.module_utils._replies import Replies
 from ansible_collections.celeryops.cluster.plugins.module_utils._task_order import Signature
-
-# A worker's own queue, by which one node alone is reached.
-_DIRECT = ".dq2"
 
 
 @dataclass(frozen=True)
@@ -239,7 +239,7 @@ def check_queues(
 
 def queue_names(shown: Sequence[Mapping[str, Any]]) -> list[str]:
     """The names of the queues in an answer to `active_queues`, but for the node's own one."""
-    return [queue["name"] for queue in shown if not queue["name"].endswith(_DIRECT)]
+    return [queue["name"] for queue in shown if not is_direct_queue(queue["name"])]
 
 
 def names_of(registered: Sequence[str]) -> set[str]:

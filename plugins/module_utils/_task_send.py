@@ -26,6 +26,7 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._errors import (
     CeleryOpsError,
 )
 from ansible_collections.celeryops.cluster.plugins.module_utils._nodes import listed
+from ansible_collections.celeryops.cluster.plugins.module_utils._queues import DUE
 from ansible_collections.celeryops.cluster.plugins.module_utils._results import Meta, Results
 from ansible_collections.celeryops.cluster.plugins.module_utils._secrets import hide_secrets
 from ansible_collections.celeryops.cluster.plugins.module_utils._security import Codec, codec
@@ -48,8 +49,6 @@ T = TypeVar("T")
 
 # The exchange through which RabbitMQ holds tasks until their time, and what it may be at most.
 _DELAYING_EXCHANGE = "celery_delayed_27"
-# The header by which the kit's workers see how long a task waited.
-_DUE = "celeryops_due"
 
 
 class Sender(Caller, Protocol):
@@ -181,7 +180,8 @@ def message_of(wanted: Plan, task: Signature, now: float) -> Post:
     """The message of a task, with the rest of its chain."""
     order = wanted.order
     route = wanted.routes[task.id]
-    assert route is not None
+    if route is None:
+        raise ValueError(f"the task {task.id} goes nowhere: it isn't the first of its chain")
     eta = order.timing.eta
     delay = eta.timestamp() - now if eta else 0.0
     expires = order.timing.expires if order.timing.expires is not None else route.expires
@@ -207,7 +207,7 @@ def message_of(wanted: Plan, task: Signature, now: float) -> Post:
         exchange_type=kind,
         routing_key=key,
         body=message.body,
-        headers={**message.headers, **order.headers, _DUE: now + max(0.0, delay)},
+        headers={**message.headers, **order.headers, DUE: now + max(0.0, delay)},
         properties={
             **message.properties,
             **({"priority": priority} if priority is not None else {}),

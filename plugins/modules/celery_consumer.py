@@ -27,16 +27,9 @@ description:
 extends_documentation_fragment:
   - celeryops.cluster.attributes
   - celeryops.cluster.attributes.changing
+  - celeryops.cluster.celery.changing_nodes
   - celeryops.cluster.celery
 options:
-  nodes:
-    description:
-      - Names of nodes, or globs like V(cpu*@worker1).
-      - By default the nodes that run on the host of the module. On a host without nodes, and with
-        O(broker_url), it must be given.
-      - V(all) means all nodes of the cluster, which get each command by one broadcast.
-    type: list
-    elements: str
   queues:
     description:
       - The queues, each a name, or a dictionary for a queue that isn't like the others.

@@ -43,7 +43,7 @@ options:
         and no other task is in its way. It takes a process for some milliseconds, and needs no
         result backend.
       - Nodes without the package C(celeryops_runtime), paused ones and busy ones, all of whose
-        processes run a task, can't prove anything. RV(nodes.*.canary_reason) says so then, and it
+        processes run a task, can't prove anything. RV(nodes.canary_reason) says so then, and it
         is no reason against them.
     type: bool
     default: false
@@ -135,6 +135,11 @@ reasons:
   type: list
   elements: str
   sample: ["cpu1@worker1: doesn't consume from 'default'"]
+msg:
+  description: The reasons in one sentence.
+  returned: always
+  type: str
+  sample: "Not healthy: cpu1@worker1: doesn't consume from 'default'."
 nodes:
   description: The verdict by the name of the node. What a node didn't tell is null.
   returned: success

@@ -34,6 +34,7 @@ description:
 extends_documentation_fragment:
   - celeryops.cluster.attributes
   - celeryops.cluster.attributes.changing
+  - celeryops.cluster.celery.changing_nodes
   - celeryops.cluster.celery
 attributes:
   idempotent:
@@ -41,14 +42,6 @@ attributes:
     details:
       - With O(restarted=true) each run restarts.
 options:
-  nodes:
-    description:
-      - Names of nodes, or globs like V(cpu*@worker1).
-      - By default the nodes that run on the host of the module. On a host without nodes, and with
-        O(broker_url), it must be given.
-      - V(all) means all nodes of the cluster.
-    type: list
-    elements: str
   size:
     description:
       - The number of processes that each of the nodes shall have, from 1 to 1000.
@@ -89,6 +82,8 @@ options:
 notes:
   - Without O(nodes) and O(pool), all pools of the host get the same size.
   - Growing makes a node hold more tasks in advance, in proportion.
+  - After a lost connection to RabbitMQ, Celery itself gives a node under C(--autoscale) a prefetch
+    count by the processes that are there, until its next start.
 seealso:
   - module: celeryops.cluster.celery_health
   - module: celeryops.cluster.celery_info

@@ -277,7 +277,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "durable": {"type": "bool", "default": True},
     "exchange": {"type": "str"},
     "exchange_type": {"type": "str", "choices": ["direct", "topic"]},
-    "routing_key": {"type": "str"},
+    "routing_key": {"type": "str", "no_log": False},
     "to": {"type": "str"},
     "limit": {"type": "int"},
     "confirm": {"type": "bool", "default": False},

@@ -91,7 +91,7 @@ EXAMPLES = r"""
 
 - name: Read the queues of a cluster that was set up by other means
   celeryops.cluster.celery_queue_info:
-    broker_url: "redis://:{{ broker_password | urlencode }}@broker.example.com:6379/0"
+    broker_url: "{{ broker_password | celeryops.cluster.broker_url(host='broker1', path=0) }}"
     queues: ["*"]
   delegate_to: localhost
   run_once: true

@@ -104,7 +104,9 @@ def test_faults(
     health = examine(client, inventory, WHOLE)
     assert any(reason in found for found in reasons(health))
     assert reasons(health, "b1@w1") == []
-    assert not health.result()["healthy"]
+    result = health.result()
+    assert not result["healthy"]
+    assert result["msg"] == f"Not healthy: {'; '.join(health.reasons)}."
     assert health.reasons[0].startswith("a1@w1: ")
 
 

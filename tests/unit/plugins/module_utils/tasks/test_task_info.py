@@ -166,6 +166,9 @@ def test_failed_tasks_of_some_nodes(
     script: Make, results: Results, failures: dict[str, Any]
 ) -> None:
     assert asked(script, results, only=True, failed_since=60.0)["failures"] == ["f1"]
+    # The rest of a chain that failed.
+    failures["metas"]["f2"]["worker"] = None
+    assert asked(script, results, only=True, failed_since=60.0)["failures"] == ["f1"]
     del failures["metas"]["f1"]["worker"]
     with pytest.raises(CeleryOpsError, match="don't tell which node ran a task"):
         asked(script, results, only=True, failed_since=60.0)
