@@ -58,8 +58,8 @@ demo-down: venv engine ## Removes the demo's hosts, network and secrets
 	@rm -rf $(DEMO_SECRETS)
 
 # --- tests -----------------------------------------------------------------
-.PHONY: test lint unit sanity molecule
-test: lint unit sanity molecule ## What CI runs
+.PHONY: test lint unit sanity integration molecule
+test: lint unit sanity integration molecule ## What CI runs
 
 # Mypy reads no packages from site-packages that don't call themselves typed, so it has a link of its own.
 TYPED := .cache/collections/ansible_collections/celeryops/cluster
@@ -92,6 +92,13 @@ sanity: venv-dev ## ansible-test sanity on the built archive
 	mkdir -p ~/.ansible/test/cache
 	cp --no-clobber tests/sanity/get_pip.py ~/.ansible/test/cache/get_pip_24_2.py
 	cd $(SANITY)/ansible_collections/celeryops/cluster && git init --quiet && ansible-test sanity --color no --python $(PYTHON_VERSION)
+
+TARGETS ?=
+integration: venv-dev image ## The modules against real brokers and workers: TARGETS="celery_pool", default all
+	tests/integration/rig.sh down
+	tests/integration/rig.sh up
+	tests/integration/rig.sh run $(TARGETS)
+	tests/integration/rig.sh down
 
 SCENARIO ?= default
 molecule: venv-dev image ## A Molecule scenario: SCENARIO=default

@@ -26,17 +26,27 @@ COMMANDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = MappingProxyTy
         "autoscale": (("max", "min"), ()),
         "cancel_consumer": (("queue",), ()),
         "celeryops": ((), ()),
+        "celeryops_route": (("task_name",), ("queue",)),
         "clock": ((), ()),
         "conf": ((), ()),
+        "disable_events": ((), ()),
+        "enable_events": ((), ()),
         "ping": ((), ()),
         "pool_grow": (("n",), ()),
+        "pool_restart": ((), ()),
         "pool_shrink": (("n",), ()),
-        "registered": ((), ()),
+        "query_task": (("ids",), ()),
+        "rate_limit": (("task_name", "rate_limit"), ()),
+        "registered": ((), ("taskinfoitems", "builtins")),
         "report": ((), ()),
         "reserved": ((), ()),
+        "revoke": (("task_id",), ("terminate", "signal")),
+        "revoke_by_stamped_headers": (("headers",), ("terminate", "signal")),
         "revoked": ((), ()),
         "scheduled": ((), ()),
         "stats": ((), ()),
+        # An omitted limit would be taken off.
+        "time_limit": (("task_name", "soft", "hard"), ()),
     }
 )
 

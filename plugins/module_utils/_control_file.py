@@ -10,11 +10,45 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible_collections.celeryops.cluster.plugins.module_utils._errors import CeleryOpsError
 
 CONFIGURATION = Path("/etc/celeryops")
+
+
+@dataclass(frozen=True)
+class Security:
+    """What signs messages with Celery's `auth` serializer, as paths on the host.
+
+    Attributes:
+        key: The private key.
+        certificate: Its certificate.
+        store: A glob of the certificates whose messages are accepted.
+        digest: The name of the digest.
+    """
+
+    key: str
+    certificate: str
+    store: str
+    digest: str = "sha256"
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Where the results of tasks are.
+
+    Attributes:
+        url: Celery's `result_backend`, with the password.
+        origin: Where the URL comes from, for error messages.
+        options: Celery's `result_backend_transport_options`.
+    """
+
+    title: ClassVar[str] = "result backend"
+
+    url: str = field(repr=False)
+    origin: str
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -29,7 +63,12 @@ class Broker:
         exchange: Celery's `control_exchange`.
         serializer: Celery's `task_serializer`.
         accept: Celery's `accept_content`.
+        security: What signs the messages; None where they aren't signed.
+        management: The URL of RabbitMQ's management API, with the password; None where there is
+            none.
     """
+
+    title: ClassVar[str] = "broker"
 
     url: str = field(repr=False)
     origin: str
@@ -38,6 +77,8 @@ class Broker:
     exchange: str = "celery"
     serializer: str = "json"
     accept: tuple[str, ...] = ("json",)
+    security: Security | None = None
+    management: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -46,6 +87,7 @@ class Node:
 
     Attributes:
         size: The number of processes that the inventory declares.
+        autoscale: The range that the inventory declares instead, as lowest and highest number.
         release: The release that the node should run; None where it isn't known.
     """
 
@@ -56,6 +98,7 @@ class Node:
     queues: tuple[str, ...]
     size: int
     release: str | None = None
+    autoscale: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +115,7 @@ class Cluster:
     venv: Path | None = None
     nodes: Mapping[str, Node] = field(default_factory=dict)
     beats: frozenset[str] = frozenset()
+    backend: Backend | None = None
 
     def local_nodes(self) -> list[str]:
         """The names of the nodes that run on the host of the control file."""
@@ -130,12 +174,32 @@ def _cluster(document: Any, origin: str) -> Cluster:
             exchange=_field(document, "control_exchange", str),
             serializer=_field(document, "serializer", str),
             accept=tuple(_field(document, "accept_content", list)),
+            security=_security(document["security"]) if document.get("security") else None,
+            management=document.get("management_url"),
         ),
         app=_field(document, "app", str),
         host=_field(document, "host", str),
         venv=Path(_field(document, "venv", str)),
         nodes={name: _node(name, values) for name, values in nodes.items()},
         beats=frozenset(_field(document, "beats", list)),
+        backend=_backend(document, origin) if document.get("result_backend") else None,
+    )
+
+
+def _security(values: Any) -> Security:
+    return Security(
+        key=_field(values, "key", str),
+        certificate=_field(values, "certificate", str),
+        store=_field(values, "store", str),
+        digest=_field(values, "digest", str),
+    )
+
+
+def _backend(document: Any, origin: str) -> Backend:
+    return Backend(
+        url=_field(document, "result_backend", str),
+        origin=origin,
+        options=_field(document, "result_backend_options", dict),
     )
 
 
@@ -148,6 +212,7 @@ def _node(name: str, values: Any) -> Node:
         queues=tuple(_field(values, "queues", list)),
         size=_field(values, "size", int),
         release=values.get("release"),
+        autoscale=tuple(values["autoscale"]) if values.get("autoscale") else None,
     )
 
 

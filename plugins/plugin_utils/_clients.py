@@ -5,27 +5,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.celeryops.cluster.plugins.plugin_utils._rabbitmq import user_name
+from ansible_collections.celeryops.cluster.plugins.plugin_utils._settings import safe_settings
 from ansible_collections.celeryops.cluster.plugins.plugin_utils._urls import build_url
 
 MANAGEMENT_PORT = 15672
-# How long an operation of a Redis client may take, in seconds.
-_REDIS_TIMES = {"socket_timeout": 5, "socket_connect_timeout": 2}
-_RABBITMQ = {
-    # A connection that is dead without a word is given up after two of these, on both sides.
-    "broker_heartbeat": 10,
-    "broker_transport_options": {"confirm_publish": True},
-    # Quorum queues on topic exchanges, on which tasks with an ETA wait in the broker.
-    "task_default_queue_type": "quorum",
-    "task_default_exchange_type": "topic",
-    "task_create_missing_queue_type": "quorum",
-    "task_create_missing_queue_exchange_type": "topic",
-    # Transient queues that are not exclusive are refused by RabbitMQ from 4.3 on.
-    "control_queue_exclusive": True,
-    "event_queue_exclusive": True,
-}
+
+
+class _Urls(NamedTuple):
+    """Where workers, control clients and those who only count find the broker."""
+
+    worker: str
+    control: str
+    management: str | None = None
 
 
 def client_settings(
@@ -35,53 +29,49 @@ def client_settings(
 
     `broker` has a kind, redis or rabbitmq, a host, a port, a path (database number or virtual
     host) and passwords by role; `backend` a kind, redis or rpc, and for Redis a host, a port, a
-    path and a password. No task takes longer than `task_limit` seconds.
+    path and a password. Where something else than the collection made one of them, a `url` stands
+    for all that, for RabbitMQ with a `management_url`. No task takes longer than `task_limit`
+    seconds.
 
     Returns broker_url and result_backend, the `settings` of Celery, and `control`, which is for
     control.json.
     """
-    urls = _rabbitmq_urls(broker) if broker["kind"] == "rabbitmq" else _redis_urls(broker)
-    settings = _RABBITMQ if broker["kind"] == "rabbitmq" else _redis(task_limit)
-    result_backend, result_settings = _backend(backend, task_limit)
+    urls = _broker_urls(broker)
+    result_backend = _backend_url(backend)
+    settings = safe_settings(urls.worker, task_limit)
     return {
-        "broker_url": urls["worker"],
+        "broker_url": urls.worker,
         "result_backend": result_backend,
-        "settings": settings | result_settings,
+        "settings": settings,
         "control": {
-            "broker_url": urls["control"],
+            "broker_url": urls.control,
             "broker_use_ssl": None,
             "result_backend": result_backend,
-            "result_backend_options": result_settings.get("result_backend_transport_options", {}),
-            "management_url": urls["management"],
+            "result_backend_options": settings["result_backend_transport_options"],
+            "management_url": urls.management,
         },
     }
 
 
-def _redis_urls(broker: Mapping[str, Any]) -> dict[str, str | None]:
-    url = build_url(
-        host=broker["host"],
-        port=broker["port"],
-        password=broker["passwords"]["worker"],
-        path=broker["path"],
+def _broker_urls(broker: Mapping[str, Any]) -> _Urls:
+    if broker.get("url"):
+        management = broker.get("management_url", "").rstrip("/").removesuffix("/api")
+        return _Urls(broker["url"], broker["url"], management or None)
+    return _rabbitmq_urls(broker) if broker["kind"] == "rabbitmq" else _redis_urls(broker)
+
+
+def _redis_urls(broker: Mapping[str, Any]) -> _Urls:
+    url = _redis_url(broker, broker["passwords"]["worker"])
+    return _Urls(url, url)
+
+
+def _redis_url(server: Mapping[str, Any], password: str) -> str:
+    return build_url(
+        host=server["host"], port=server["port"], password=password, path=server["path"]
     )
-    return {"worker": url, "control": url, "management": None}
 
 
-def _redis(task_limit: int) -> dict[str, Any]:
-    options = {
-        # After this a task that is not acknowledged is done again.
-        "visibility_timeout": task_limit + 600,
-        "unacked_restore_interval": 5,
-        "unacked_restore_throttle": 1,
-        **_REDIS_TIMES,
-        "socket_keepalive": True,
-        "retry_on_timeout": True,
-        "health_check_interval": 10,
-    }
-    return {"broker_transport_options": options}
-
-
-def _rabbitmq_urls(broker: Mapping[str, Any]) -> dict[str, str]:
+def _rabbitmq_urls(broker: Mapping[str, Any]) -> _Urls:
     vhost = broker["path"]
     places = {
         "worker": ("amqp", broker["port"], vhost),
@@ -99,23 +89,10 @@ def _rabbitmq_urls(broker: Mapping[str, Any]) -> dict[str, str]:
         )
         for role, (scheme, port, path) in places.items()
     }
-    return {**urls, "management": urls["monitor"].rstrip("/")}
+    return _Urls(urls["worker"], urls["control"], urls["monitor"].rstrip("/"))
 
 
-def _backend(backend: Mapping[str, Any], task_limit: int) -> tuple[str, dict[str, Any]]:
-    if backend["kind"] == "rpc":
-        # Results outlast a restart of the broker.
-        return "rpc://", {"result_persistent": True}
-    url = build_url(
-        host=backend["host"],
-        port=backend["port"],
-        password=backend["password"],
-        path=backend["path"],
-    )
-    settings = {
-        "result_backend_transport_options": {"visibility_timeout": task_limit + 600},
-        **{f"redis_{name}": seconds for name, seconds in _REDIS_TIMES.items()},
-        "redis_socket_keepalive": True,
-        "redis_retry_on_timeout": True,
-    }
-    return url, settings
+def _backend_url(backend: Mapping[str, Any]) -> str:
+    if backend.get("url"):
+        return str(backend["url"])
+    return "rpc://" if backend["kind"] == "rpc" else _redis_url(backend, backend["password"])

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-KINDS = ("prefork",)
+KINDS = ("prefork", "gevent", "eventlet", "threads", "solo")
 OPTIONS = (
     "name", "queues", "kind", "concurrency", "instances", "prefetch_multiplier",
     "loglevel", "environment", "extra_args",

@@ -33,7 +33,7 @@ def test_mistakes(command: str, arguments: dict[str, Any], message: str) -> None
         check_command(command, arguments)
 
 
-@pytest.mark.parametrize("command", ["election", "shutdown", "pool_restart"])
+@pytest.mark.parametrize("command", ["election", "shutdown"])
 def test_dangerous_commands_are_never_sent(command: str) -> None:
     with pytest.raises(ValueError, match="not one that may be sent"):
         check_command(command, {})

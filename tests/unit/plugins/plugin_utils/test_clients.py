@@ -52,5 +52,17 @@ def test_results_by_rpc() -> None:
     client = client_settings(RABBITMQ, {"kind": "rpc"}, 3600)
     assert client["result_backend"] == client["control"]["result_backend"] == "rpc://"
     assert client["settings"]["result_persistent"] is True
-    assert client["control"]["result_backend_options"] == {}
-    assert not any(name.startswith("redis_") for name in client["settings"])
+
+
+def test_a_broker_that_stands_already_is_taken_by_its_url() -> None:
+    broker = {"kind": "redis", "url": "amqp://u:p@b//", "management_url": "http://u:p@b:15672/api/"}
+    client = client_settings(broker, {"kind": "redis", "url": "redis://r/3"}, 3600)
+    assert client["broker_url"] == client["control"]["broker_url"] == "amqp://u:p@b//"
+    assert client["result_backend"] == "redis://r/3"
+    assert client["control"]["management_url"] == "http://u:p@b:15672"
+    assert client["settings"]["task_default_queue_type"] == "quorum"
+
+
+def test_a_redis_that_stands_already_has_no_management() -> None:
+    broker = {"kind": "redis", "url": "redis://b/0", "management_url": ""}
+    assert client_settings(broker, BACKEND, 3600)["control"]["management_url"] is None

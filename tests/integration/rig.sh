@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# The host of the integration tests: Redis, RabbitMQ and an application on each.
+#   rig.sh up               makes the host and deploys both applications
+#   rig.sh run [TARGET...]  runs targets against both, all of them when none is named
+#   rig.sh down             removes the host
+# RIG names it, so that several can stand side by side; default: integration.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+rig=${RIG:-integration}
+folder=$PWD/.cache/$rig
+export ANSIBLE_PIPELINING=1
+
+# play INVENTORY PLAYBOOK [OPTION...]
+play() {
+  ansible-playbook -i "tests/integration/$1.yml" -i "$folder/rig.yml" "${@:2}"
+}
+
+rig_play() {
+  mkdir -p "$folder"
+  ansible-playbook "tests/rig/$1.yml" -i tests/integration/onredis.yml \
+    -e "rig_name=$rig" -e rig_access=docker -e "rig_folder=$folder"
+}
+
+case ${1:-} in
+  up)
+    rig_play up
+    play onredis celeryops.cluster.site
+    play onrabbitmq tests/integration/rabbitmq.yml
+    play onrabbitmq celeryops.cluster.site
+    ;;
+  run)
+    shift
+    targets=("$@")
+    ((${#targets[@]})) || mapfile -t targets < <(cd tests/integration/targets && printf '%s\n' *)
+    names=$(printf '"%s",' "${targets[@]}")
+    for inventory in onredis onrabbitmq; do
+      play "$inventory" tests/integration/targets.yml -e "{\"targets\": [${names%,}]}"
+    done
+    ;;
+  down)
+    rig_play down
+    ;;
+  *)
+    sed -n '2,7s/^# \{0,1\}//p' "$0"
+    exit 2
+    ;;
+esac
