@@ -33,9 +33,7 @@ def with_brokers(inventory: Path, tmp_path: Path) -> Inventory:
         shutil.copytree(inventory, copy)
         file = copy / "ansible_inventory.yml"
         groups = yaml.safe_load(file.read_text(encoding="utf-8"))
-        everyone = {
-            name: host for group in groups.values() for name, host in group["hosts"].items()
-        }
+        everyone = groups["all"]["hosts"]
         groups["celery_broker"]["hosts"] = {name: everyone[name] for name in brokers}
         file.write_text(yaml.safe_dump(groups), encoding="utf-8")
         return copy
