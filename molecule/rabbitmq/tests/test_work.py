@@ -8,6 +8,7 @@ from typing import Any
 from testinfra.host import Host
 
 SEND = """
+import celeryops_runtime.app
 import json
 from celery import group
 from monitoring_app import ledger
@@ -18,6 +19,7 @@ sent.save()
 print(json.dumps(sent.id))
 """
 COLLECT = """
+import celeryops_runtime.app
 import json
 from celery.result import GroupResult
 from monitoring_app import ledger
@@ -26,6 +28,7 @@ GroupResult.restore({id!r}, app=app).get(timeout=120)
 print(json.dumps(ledger.summary()))
 """
 LATER = """
+import celeryops_runtime.app
 import json, time
 from monitoring_app.tasks.operations import work
 begin = time.monotonic()
