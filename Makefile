@@ -103,7 +103,7 @@ integration: venv-dev image ## The modules against real brokers and workers: TAR
 
 SCENARIO ?= default
 molecule: venv-dev image ## A Molecule scenario: SCENARIO=default
-	molecule test --scenario-name $(SCENARIO)
+	tests/quietly.sh molecule-$(SCENARIO) molecule test --scenario-name $(SCENARIO)
 
 # --- the rest --------------------------------------------------------------
 .PHONY: docs build bench
