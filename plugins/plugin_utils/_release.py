@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 _LEFT_OUT = {".git", "__pycache__", ".venv", "build", "dist", ".pytest_cache", ".mypy_cache"}
-_GIT = re.compile(r"git\+(https?|ssh|file)://|git@")
+_GIT = re.compile(r"git\+(?=(?:https?|ssh|file)://)|(?=git@)")
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 _ARCHIVE = re.compile(r"\.(whl|tar\.gz|zip)\Z")
 
 
@@ -51,11 +52,11 @@ def describe_release(
 ) -> dict[str, Any]:
     """What to install for `source`, and the release's name.
 
-    `source` is a pip requirement (`shop`, `shop==1.4.0`), the path of a wheel, an sdist or a
-    project directory on the controller, or a git URL (`git+https://…`). `salt` holds what else
-    changes the release: the runtime's digest, the Python. Returns release, kind (requirement, file,
-    directory or git), path (of a file or directory) and requirement (for those two, what follows
-    the path that the source gets on the host). Raises ValueError for a source that can't be used.
+    `source` is a pip requirement (`shop`, `shop==1.4.0`), or the path of a wheel, an sdist or a
+    project directory on the controller. `salt` holds what else changes the release: the runtime's
+    digest, the Python. Returns release, kind (requirement, file or directory), path (of a file or
+    directory) and requirement (for those two, what follows the path that the source gets on the
+    host). Raises ValueError for a source that can't be used.
     """
     extra = f"[{','.join(extras)}]" if extras else ""
     kind = _kind(source)
@@ -64,9 +65,6 @@ def describe_release(
         path = str(Path(source).expanduser().resolve())
         content = digest_of(path)
         requirement, label = extra, version or _version_of(Path(path))
-    elif kind == "git":
-        url = source if source.startswith("git+") else f"git+ssh://{source.replace(':', '/', 1)}"
-        requirement, label = (f"{url}@{version}" if version else url), version or "head"
     else:
         requirement, label = _pinned(source, version, extra)
     parts = [kind, requirement, content, extra, version, *packages, *salt]
@@ -80,8 +78,6 @@ def describe_release(
 
 
 def _kind(source: str) -> str:
-    if _GIT.match(source):
-        return "git"
     path = Path(source).expanduser()
     if path.is_dir():
         return "directory"
@@ -121,3 +117,21 @@ def _version_of(path: Path) -> str:
         return found.group(1) if found else "local"
     found = re.match(r"[^-]+-(\d[\w.!+]*?)(?:-|\.tar\.gz|\.zip)", path.name)
     return found.group(1) if found else "local"
+
+
+def git_repository(source: str) -> str:
+    """The URL of the repository where `source` is one (`git+https://…`, `git@…`), else nothing."""
+    found = _GIT.match(source)
+    return source[found.end() :] if found else ""
+
+
+def git_problem(message: str, source: str, version: str) -> str:
+    """What kept git from fetching `version` of `source`, in a sentence without credentials."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    fatal = [line for line in lines if line.startswith(("fatal:", "error:"))]
+    reason = (fatal or lines or ["git gave no reason"])[-1].rstrip(".")
+    return _CREDENTIALS.sub(
+        "",
+        f"celery_app_source: '{source}' can't be fetched at celery_app_version "
+        f"'{version or 'HEAD'}' ({reason}): correct the URL, the ref or celery_app_git_key.",
+    )

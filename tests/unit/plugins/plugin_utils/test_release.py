@@ -7,6 +7,8 @@ import pytest
 from ansible_collections.celeryops.cluster.plugins.plugin_utils._release import (
     describe_release,
     digest_of,
+    git_problem,
+    git_repository,
 )
 
 
@@ -68,14 +70,28 @@ def test_a_wheel_brings_its_version(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "requirement"),
+    ("source", "repository"),
     [
-        ("git+https://git.example/shop", "git+https://git.example/shop@v2"),
-        ("git@git.example:team/shop", "git+ssh://git@git.example/team/shop@v2"),
+        ("git+https://git.example/shop", "https://git.example/shop"),
+        ("git+ssh://git@git.example/shop", "ssh://git@git.example/shop"),
+        ("git@git.example:team/shop", "git@git.example:team/shop"),
+        ("shop==1.0", ""),
+        ("/srv/git+https", ""),
     ],
 )
-def test_a_git_url(source: str, requirement: str) -> None:
-    assert describe_release(source, version="v2")["requirement"] == requirement
+def test_the_repository_of_a_source(source: str, repository: str) -> None:
+    assert git_repository(source) == repository
+
+
+def test_what_git_says_is_told_without_credentials() -> None:
+    message = "Failed to init\nfatal: unable to access 'https://me:secret@git.example/shop/'.\n"
+    sentence = git_problem(message, "git+https://me:secret@git.example/shop", "v9")
+    assert sentence == (
+        "celery_app_source: 'git+https://git.example/shop' can't be fetched at celery_app_version "
+        "'v9' (fatal: unable to access 'https://git.example/shop/'): correct the URL, the ref or "
+        "celery_app_git_key."
+    )
+    assert "(git gave no reason)" in git_problem("", "git@git.example:shop", "")
 
 
 def test_every_ingredient_makes_another_release() -> None:
