@@ -34,6 +34,10 @@ options:
     type: list
     elements: string
     default: []
+  requirements:
+    description: Path of a file of requirements on the controller.
+    type: string
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -66,10 +70,11 @@ def release(
     extras: Sequence[str] = (),
     packages: Sequence[str] = (),
     salt: Sequence[str] = (),
+    requirements: str = "",
 ) -> dict[str, Any]:
     try:
         mixed = [digest_of(word) if Path(word).is_dir() else word for word in salt]
-        found = describe_release(source, str(version), extras, packages, mixed)
+        found = describe_release(source, str(version), extras, packages, mixed, requirements)
     except (OSError, ValueError) as error:
         return {"release": "", "kind": "", "path": "", "requirement": "", "problem": str(error)}
     return found | {"problem": ""}

@@ -49,14 +49,16 @@ def describe_release(
     extras: Sequence[str] = (),
     packages: Sequence[str] = (),
     salt: Sequence[str] = (),
+    requirements: str = "",
 ) -> dict[str, Any]:
     """What to install for `source`, and the release's name.
 
     `source` is a pip requirement (`shop`, `shop==1.4.0`), or the path of a wheel, an sdist or a
     project directory on the controller. `salt` holds what else changes the release: the runtime's
-    digest, the Python. Returns release, kind (requirement, file or directory), path (of a file or
-    directory) and requirement (for those two, what follows the path that the source gets on the
-    host). Raises ValueError for a source that can't be used.
+    digest, the Python. `requirements` is the path of a file of them. Returns release, kind
+    (requirement, file or directory), path (of a file or directory) and requirement (for those two,
+    what follows the path that the source gets on the host). Raises ValueError for what can't be
+    used.
     """
     extra = f"[{','.join(extras)}]" if extras else ""
     kind = _kind(source)
@@ -68,6 +70,8 @@ def describe_release(
     else:
         requirement, label = _pinned(source, version, extra)
     parts = [kind, requirement, content, extra, version, *packages, *salt]
+    if requirements:
+        parts.append(digest_of(_existing(requirements)))
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
     return {
         "release": f"{re.sub(r'[^A-Za-z0-9.]+', '_', label)}-{digest}",
@@ -89,6 +93,16 @@ def _kind(source: str) -> str:
             "controller: correct the path."
         )
     return "requirement"
+
+
+def _existing(requirements: str) -> Path:
+    path = Path(requirements).expanduser()
+    if not path.is_file():
+        raise ValueError(
+            f"celery_app_requirements: '{requirements}' is no file on the controller: "
+            "correct the path."
+        )
+    return path
 
 
 def _pinned(source: str, version: str, extra: str) -> tuple[str, str]:

@@ -112,3 +112,14 @@ def test_a_renamed_file_is_another_content(project: Path) -> None:
     before = digest_of(project)
     (project / "shop/celery.py").rename(project / "shop/app.py")
     assert digest_of(project) != before
+
+
+def test_other_requirements_are_another_release(tmp_path: Path) -> None:
+    file = tmp_path / "requirements.txt"
+    file.write_text("celery==5.7.0\n")
+    first = describe_release("shop==1", requirements=str(file))
+    file.write_text("celery==5.6.0\n")
+    assert describe_release("shop==1", requirements=str(file))["release"] != first["release"]
+    file.unlink()
+    with pytest.raises(ValueError, match=r"celery_app_requirements: .* is no file"):
+        describe_release("shop==1", requirements=str(file))
