@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +149,11 @@ def git_problem(message: str, source: str, version: str) -> str:
         f"celery_app_source: '{source}' can't be fetched at celery_app_version "
         f"'{version or 'HEAD'}' ({reason}): correct the URL, the ref or celery_app_git_key.",
     )
+
+
+def old_releases(found: Iterable[Mapping[str, Any]], used: Iterable[str], keep: int) -> list[str]:
+    """The paths of the releases `found` that nothing uses, without the `keep` latest of them."""
+    in_use = set(used)
+    unused = [release for release in found if release["path"] not in in_use]
+    latest_first = sorted(unused, key=lambda release: float(release["mtime"]), reverse=True)
+    return [release["path"] for release in latest_first[keep:]]

@@ -9,6 +9,7 @@ from ansible_collections.celeryops.cluster.plugins.plugin_utils._release import 
     digest_of,
     git_problem,
     git_repository,
+    old_releases,
 )
 
 
@@ -123,3 +124,9 @@ def test_other_requirements_are_another_release(tmp_path: Path) -> None:
     file.unlink()
     with pytest.raises(ValueError, match=r"celery_app_requirements: .* is no file"):
         describe_release("shop==1", requirements=str(file))
+
+
+def test_old_releases_are_those_that_nothing_needs() -> None:
+    found = [{"path": f"/r/{age}", "mtime": 100.0 - age} for age in (3, 0, 4, 1, 2)]
+    assert old_releases(found, used=["/r/3"], keep=2) == ["/r/2", "/r/4"]
+    assert old_releases(found, used=[], keep=9) == []

@@ -1,0 +1,54 @@
+# Copyright the celeryops.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: old_releases
+short_description: Picks the releases that a host no longer needs
+version_added: 0.2.0
+author: The celeryops.cluster authors (@celeryops)
+description:
+  - Leaves out what is used, and the latest of the others.
+options:
+  _input:
+    description: The releases with C(path) and C(mtime), as P(ansible.builtin.find#module) has them.
+    type: list
+    elements: dictionary
+    required: true
+  used:
+    description: The paths of the releases that something runs.
+    type: list
+    elements: string
+    required: true
+  keep:
+    description: How many of the others stay.
+    type: integer
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Old releases are gone
+  ansible.builtin.file:
+    path: "{{ item }}"
+    state: absent
+  loop: "{{ found.files | celeryops.cluster.old_releases(used, 3) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The paths of the releases to remove.
+  type: list
+  elements: string
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.celeryops.cluster.plugins.plugin_utils._release import old_releases
+
+
+class FilterModule:
+    """The filter C(celeryops.cluster.old_releases)."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"old_releases": old_releases}
