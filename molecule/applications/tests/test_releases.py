@@ -1,0 +1,162 @@
+"""Where releases come from, what they run once, and how little a mistake in one does."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from testinfra.host import Host
+
+APP = Path(__file__).resolve().parents[3] / "examples/monitoring_app"
+RELEASES = "/opt/celeryops/monitoring/releases"
+MIGRATED = "/var/lib/celeryops/monitoring/migrated"
+WORK = "celery-monitoring-work@1.service"
+
+Site = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def host(cluster: dict[str, Host]) -> Host:
+    return cluster["app1"]
+
+
+@pytest.fixture
+def state(host: Host) -> Callable[[], list[str]]:
+    """What a mistake must not change."""
+    return lambda: [
+        host.check_output(command)
+        for command in (
+            "find /etc/celeryops -type f -exec sha256sum '{}' + | sort",
+            "find /opt/celeryops/monitoring -maxdepth 2 -type l -printf '%p %l\\n' | sort",
+            f"systemctl show --property=MainPID --value {WORK}",
+        )
+    ]
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """The application in a repository, with the tag v1."""
+    root = tmp_path / "monitoring_app"
+    shutil.copytree(APP, root, ignore=shutil.ignore_patterns("*.egg-info", "build", "__pycache__"))
+    for arguments in (["init"], ["add", "--all"], ["commit", "--message=first"], ["tag", "v1"]):
+        identity = ["-c", "user.name=nobody", "-c", "user.email=nobody@example.org"]
+        subprocess.run(["git", *identity, *arguments], cwd=root, check=True, capture_output=True)
+    return root
+
+
+def running(host: Host) -> str:
+    """The release that the worker runs."""
+    link = host.check_output("readlink --canonicalize /opt/celeryops/monitoring/instances/work1")
+    return link.rsplit("/", 1)[1]
+
+
+def refused(run: Any, sentence: str) -> None:
+    assert len(run.errors) == 1, run.output
+    assert sentence in run.errors[0]
+    assert run.errors[0].endswith(".")
+
+
+def test_the_commands_of_a_release_run_once(host: Host) -> None:
+    # The scenario has applied the playbook twice.
+    assert host.check_output(f"sort {MIGRATED} | uniq --count").split() == ["1", "once"]
+    assert host.file(MIGRATED).user == "celery"
+
+
+def test_a_repository_is_fetched_by_the_controller_alone(
+    host: Host, site: Site, repository: Path
+) -> None:
+    source = f"git+file://{repository}"
+    run = site(celery_app_source=source, celery_app_version="v1")
+    assert not run.errors, run.output
+    assert running(host).startswith("v1-")
+    assert not host.exists("git")
+    run = site("--check", celery_app_source=source, celery_app_version="v1")
+    assert run.changed == {"app1": 0}, run.output
+
+
+MISTAKES = {
+    "a ref that isn't there": (
+        {"celery_app_source": f"git+file://{APP.parents[1]}", "celery_app_version": "v0-nowhere"},
+        "can't be fetched at celery_app_version 'v0-nowhere'",
+    ),
+    "a package that isn't there": (
+        {"celery_app_packages": ["celery==0.0.404"]},
+        "app1 finds no celery==0.0.404 that fits it",
+    ),
+    "a Python that isn't there": (
+        {"celery_app_python": "python3.99"},
+        "app1 has no python3.99",
+    ),
+    "a command that fails": (
+        {"celery_app_release_commands": ["python -c 'raise SystemExit(\"no table\")'"]},
+        "ended with exit code 1 on app1, and its last words were 'no table'",
+    ),
+    "requirements that aren't there": (
+        {"celery_app_requirements": "/nowhere/requirements.txt"},
+        "celery_app_requirements: '/nowhere/requirements.txt' is no file on the controller",
+    ),
+}
+
+
+@pytest.mark.parametrize(("variables", "sentence"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_leaves_what_runs_alone(
+    site: Site, state: Callable[[], list[str]], variables: dict[str, Any], sentence: str
+) -> None:
+    before = state()
+    refused(site(**variables), sentence)
+    assert state() == before
+
+
+def test_a_wheel_for_another_python(
+    site: Site, state: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    wheel = tmp_path / "monitoring_app-9.0-cp27-none-any.whl"
+    wheel.touch()
+    before = state()
+    refused(site(celery_app_source=str(wheel)), f"app1 can't use {wheel.name}, which was built")
+    assert state() == before
+
+
+def test_requirements_with_a_wrong_hash(
+    site: Site, state: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text(f"celery==5.7.0 --hash=sha256:{'0' * 64}\n", encoding="utf-8")
+    before = state()
+    refused(
+        site(celery_app_requirements=str(requirements)),
+        "app1 got another file for celery==5.7.0 than celery_app_requirements allows",
+    )
+    assert state() == before
+
+
+def test_a_full_disk_leaves_what_runs_alone(
+    host: Host, site: Site, state: Callable[[], list[str]]
+) -> None:
+    other = {"celery_app_packages": ["tzdata"]}
+    plan = site("--check", "--diff", **other)
+    [release] = set(re.findall(rf"{RELEASES}/([\w.-]+)\"", plan.output))
+    host.check_output(f"mkdir {RELEASES}/{release}")
+    host.check_output(f"mount -t tmpfs -o size=30m,mode=755 tmpfs {RELEASES}/{release}")
+    before = state()
+    try:
+        refused(site(**other), "app1 has no room left for the release")
+        assert state() == before
+        assert not host.file(f"{RELEASES}/{release}/venv").exists
+    finally:
+        host.check_output(f"umount {RELEASES}/{release}")
+    assert not site(**other).errors
+    assert running(host) == release
+
+
+def test_old_releases_are_gone(host: Host, site: Site) -> None:
+    assert not site().errors
+    found = host.check_output(f"ls {RELEASES}").splitlines()
+    # The one that runs, and one for a way back.
+    assert len(found) == 2
+    assert running(host) in found
