@@ -47,6 +47,9 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._security import
 
 T = TypeVar("T")
 
+# Replies to a reading come within milliseconds; a worker that is silent for longer is taken for
+# missing.
+READING_PATIENCE = 2.5
 # A broker that is down or frozen is reported after this many seconds, however long the time-out.
 CONNECT_SECONDS = 4.0
 CLOSE_SECONDS = 1.0

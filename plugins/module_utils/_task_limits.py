@@ -18,15 +18,22 @@ from difflib import get_close_matches
 from fractions import Fraction
 from typing import Any
 
-from ansible_collections.celeryops.cluster.plugins.module_utils._client import Call
-from ansible_collections.celeryops.cluster.plugins.module_utils._consumer import (
-    failure,
-    refuse_duplicates,
-)
-from ansible_collections.celeryops.cluster.plugins.module_utils._drain import (
-    READING_PATIENCE,
-    Caller,
+from ansible_collections.celeryops.cluster.plugins.module_utils._changes import (
+    LAST_READING_SECONDS,
+    NOT_SHOWN,
+    SILENT_AFTER,
     by_value,
+    concluded,
+    note_duplicates,
+    refuse_duplicates,
+    refuse_no_node,
+    result_of,
+    unknown_outcome,
+)
+from ansible_collections.celeryops.cluster.plugins.module_utils._client import (
+    READING_PATIENCE,
+    Call,
+    Client,
 )
 from ansible_collections.celeryops.cluster.plugins.module_utils._errors import (
     BrokerError,
@@ -34,10 +41,8 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._errors import (
 )
 from ansible_collections.celeryops.cluster.plugins.module_utils._nodes import listed
 from ansible_collections.celeryops.cluster.plugins.module_utils._pool import read_state
-from ansible_collections.celeryops.cluster.plugins.module_utils._tracker import Tracker
 
 NONE = "none"
-LAST_READING_SECONDS = 1.0
 # As a worker names them.
 _ATTRIBUTES = ("rate_limit", "soft_time_limit", "time_limit")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -137,7 +142,7 @@ def read_limits(task: str, registered: Iterable[str]) -> Limits | None:
 
 
 def set_limits(
-    client: Caller, nodes: Sequence[str], wish: Wish, check_mode: bool = False
+    client: Client, nodes: Sequence[str], wish: Wish, check_mode: bool = False
 ) -> dict[str, Any]:
     """Read the nodes, refuse what can't be done before anything is sent, and do the rest.
 
@@ -154,8 +159,7 @@ def set_limits(
         BrokerError: The broker can't be reached or fails.
         CeleryOpsError: A node can't be changed, or hasn't been; in the second case with the result.
     """
-    if not nodes:
-        raise CeleryOpsError("no worker node was found: check that the workers run.")
+    refuse_no_node(nodes)
     states, errors, missing = _read(client, nodes, wish)
     refuse_duplicates(client.duplicates)
     before = {node: _checked(node, state, wish) for node, state in sorted(states.items())}
@@ -171,23 +175,10 @@ def set_limits(
     after = dict(wanted)
     if not check_mode:
         after = _change(client, before, wanted, wish, errors)
-    for node in client.duplicates:
-        errors[node] = "is the name of more than one worker, and each was changed"
-
-    tracker = Tracker()
-    for node, limits in before.items():
-        tracker.add("nodes", node, before=_shown(limits), after=_shown(after[node]))
-    result = {
-        "changed": tracker.changed,
-        "diff": tracker.diff(),
-        "nodes": tracker.values("nodes"),
-        "missing": missing,
-        "errors": errors,
-        "duplicates": client.duplicates,
-    }
-    if missing or errors:
-        raise CeleryOpsError(failure(f"have the limits of {wish.task}", missing, errors), result)
-    return result
+        note_duplicates(client, errors)
+    values = {node: (_shown(limits), _shown(after[node])) for node, limits in before.items()}
+    result = result_of(client, values, missing, errors)
+    return concluded(result, f"have the limits of {wish.task}")
 
 
 def _is_off(text: str) -> bool:
@@ -238,7 +229,7 @@ def _shown(limits: Limits) -> dict[str, Any]:
 
 
 def _read(
-    client: Caller, nodes: Sequence[str], wish: Wish
+    client: Client, nodes: Sequence[str], wish: Wish
 ) -> tuple[dict[str, State], dict[str, str], list[str]]:
     """The states, errors and silent ones of nodes."""
     calls = [
@@ -286,7 +277,7 @@ def _checked(node: str, state: State, wish: Wish) -> Limits:
 
 
 def _change(
-    client: Caller,
+    client: Client,
     before: Mapping[str, Limits],
     wanted: Mapping[str, Limits],
     wish: Wish,
@@ -316,15 +307,13 @@ def _change(
         with client.at_least(LAST_READING_SECONDS):
             states, refused, missing = _read(client, changing, wish)
     except BrokerError as error:
-        text = f"may have been changed or not: {error.clause}"
-        errors.update(dict.fromkeys(changing, text))
+        errors.update(dict.fromkeys(changing, unknown_outcome(error)))
         return after
     errors.update(refused)
-    unknown = "stopped answering after the change was sent: whether it was carried out is unknown"
-    errors.update(dict.fromkeys(missing, unknown))
+    errors.update(dict.fromkeys(missing, SILENT_AFTER))
     for node, state in states.items():
         after[node] = state.limits or Limits()
         reached = after[node].same_rate(wanted[node]) and after[node].same_times(wanted[node])
         if not reached:
-            errors.setdefault(node, "confirmed the change and doesn't show it: look into its log")
+            errors.setdefault(node, NOT_SHOWN)
     return after
