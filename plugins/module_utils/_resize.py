@@ -62,6 +62,7 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._pool import (
     steps_to,
 )
 from ansible_collections.celeryops.cluster.plugins.module_utils._pool_file import PoolFile
+from ansible_collections.celeryops.cluster.plugins.module_utils._replies import Replies
 
 # Seconds. What is kept of the time-out for shrinking and resuming, once a node is idle.
 FINISHING_SECONDS = 2.0
@@ -137,9 +138,11 @@ def set_pools(
         CeleryOpsError: A node can't be resized, or hasn't been; in the second case with the result.
     """
     refuse_no_node(nodes)
-    replies = client.call("stats", nodes=nodes, patience=READING_PATIENCE)
+    # A second worker of a name answers the ping too, and is waited for while the rest is computed.
+    calls = [Call("ping", {}, nodes), Call("stats", {}, nodes)]
+    _pong, replies = client.call_all(calls, patience=READING_PATIENCE)
     before = {node: read_state(stats) for node, stats in replies.answers.items()}
-    refuse_duplicates(replies.duplicates)
+    refuse_duplicates(client.duplicates)
     for node in sorted(before):
         if reason := refusal(node, before[node], target):
             raise CeleryOpsError(reason)
@@ -207,13 +210,19 @@ def resize(client: Client, states: Mapping[str, PoolState], target: Target) -> O
 
 
 def _apply(client: Client, changes: Mapping[str, Change], outcome: Outcome) -> None:
-    """Send the changes, equal ones together. A silent node isn't an error yet."""
+    """Send the changes, equal ones together, and read what has come of them until then.
+
+    A silent node isn't an error yet.
+    """
     groups: dict[tuple[str, tuple[tuple[str, int], ...]], list[str]] = defaultdict(list)
     for node, change in changes.items():
         groups[change.command, tuple(change.arguments.items())].append(node)
     calls = [Call(command, dict(items), nodes) for (command, items), nodes in groups.items()]
-    for replies in client.call_all(calls, patience=READING_PATIENCE):
+    # Some are where they should be at once, and then no further call is needed.
+    *told, now = client.call_all([*calls, Call("stats", {}, changes)], patience=READING_PATIENCE)
+    for replies in told:
         outcome.errors.update(replies.errors)
+    _note(now, outcome)
 
 
 def _await(client: Client, nodes: Iterable[str], target: Step, outcome: Outcome) -> None:
@@ -238,7 +247,10 @@ def _await(client: Client, nodes: Iterable[str], target: Step, outcome: Outcome)
 
 def _read_states(client: Client, nodes: Collection[str], outcome: Outcome) -> dict[str, PoolState]:
     """The present states of the nodes that answer, also noted in the outcome."""
-    replies = client.call("stats", nodes=nodes, patience=READING_PATIENCE)
+    return _note(client.call("stats", nodes=nodes, patience=READING_PATIENCE), outcome)
+
+
+def _note(replies: Replies, outcome: Outcome) -> dict[str, PoolState]:
     states = {node: read_state(stats) for node, stats in replies.answers.items()}
     outcome.states.update(states)
     return states
