@@ -101,9 +101,10 @@ integration: venv-dev image ## The modules against real brokers and workers: TAR
 	tests/integration/rig.sh down
 	pytest tests/integration/transports
 
-SCENARIO ?= default
-molecule: venv-dev image ## A Molecule scenario: SCENARIO=default
-	molecule test --scenario-name $(SCENARIO)
+SCENARIO ?= default rabbitmq
+molecule: venv-dev image ## Molecule scenarios: SCENARIO=rabbitmq, default those that represent each capability
+	set -e; for scenario in $(SCENARIO); do \
+	  tests/quietly.sh "molecule-$$scenario" molecule test --scenario-name "$$scenario"; done
 
 # --- the rest --------------------------------------------------------------
 .PHONY: docs build bench
