@@ -15,7 +15,7 @@ import celeryops_runtime
 
 def run(command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "celeryops_runtime.run"],
+        [sys.executable, "-m", "celeryops_runtime.command"],
         check=False,
         text=True,
         capture_output=True,
