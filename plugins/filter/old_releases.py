@@ -8,12 +8,17 @@ short_description: Picks the releases that a host no longer needs
 version_added: 0.2.0
 author: The celeryops.cluster authors (@celeryops)
 description:
-  - Leaves out what is used, and the latest of the others.
+  - Leaves out what is used, and the latest complete ones of the others.
 options:
   _input:
     description: The releases with C(path) and C(mtime), as P(ansible.builtin.find#module) has them.
     type: list
     elements: dictionary
+    required: true
+  complete:
+    description: The paths of the releases whose installation was completed.
+    type: list
+    elements: string
     required: true
   used:
     description: The paths of the releases that something runs.
@@ -31,7 +36,7 @@ EXAMPLES = r"""
   ansible.builtin.file:
     path: "{{ item }}"
     state: absent
-  loop: "{{ found.files | celeryops.cluster.old_releases(used, 3) }}"
+  loop: "{{ found.files | celeryops.cluster.old_releases(complete, used, 3) }}"
 """
 
 RETURN = r"""

@@ -151,9 +151,15 @@ def git_problem(message: str, source: str, version: str) -> str:
     )
 
 
-def old_releases(found: Iterable[Mapping[str, Any]], used: Iterable[str], keep: int) -> list[str]:
-    """The paths of the releases `found` that nothing uses, without the `keep` latest of them."""
-    in_use = set(used)
+def old_releases(
+    found: Iterable[Mapping[str, Any]], complete: Iterable[str], used: Iterable[str], keep: int
+) -> list[str]:
+    """The paths of the releases `found` that nothing uses, without the `keep` latest complete ones.
+
+    What a run left incomplete is no way back, so it neither stays nor counts.
+    """
+    ways_back, in_use = set(complete), set(used)
     unused = [release for release in found if release["path"] not in in_use]
     latest_first = sorted(unused, key=lambda release: float(release["mtime"]), reverse=True)
-    return [release["path"] for release in latest_first[keep:]]
+    kept = [release["path"] for release in latest_first if release["path"] in ways_back][:keep]
+    return [release["path"] for release in latest_first if release["path"] not in kept]

@@ -126,7 +126,14 @@ def test_other_requirements_are_another_release(tmp_path: Path) -> None:
         describe_release("shop==1", requirements=str(file))
 
 
+FOUND = [{"path": f"/r/{age}", "mtime": 100.0 - age} for age in (3, 0, 4, 1, 2)]
+COMPLETE = [release["path"] for release in FOUND]
+
+
 def test_old_releases_are_those_that_nothing_needs() -> None:
-    found = [{"path": f"/r/{age}", "mtime": 100.0 - age} for age in (3, 0, 4, 1, 2)]
-    assert old_releases(found, used=["/r/3"], keep=2) == ["/r/2", "/r/4"]
-    assert old_releases(found, used=[], keep=9) == []
+    assert old_releases(FOUND, COMPLETE, used=["/r/3"], keep=2) == ["/r/2", "/r/4"]
+    assert old_releases(FOUND, COMPLETE, used=[], keep=9) == []
+
+
+def test_an_incomplete_release_pushes_out_no_way_back() -> None:
+    assert old_releases(FOUND, ["/r/2", "/r/4"], used=["/r/1"], keep=1) == ["/r/0", "/r/3", "/r/4"]
