@@ -18,6 +18,9 @@ from typing import Any
 _LEFT_OUT = {".git", "__pycache__", ".venv", "build", "dist", ".pytest_cache", ".mypy_cache"}
 _GIT = re.compile(r"git\+(?=(?:https?|ssh|file)://)|(?=git@)")
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+_NO_ENTRY = re.compile(
+    r"Permission denied \([^)]*\)|Host key verification failed|Could not resolve hostname [^:\s]+"
+)
 _ARCHIVE = re.compile(r"\.(whl|tar\.gz|zip)\Z")
 
 
@@ -143,11 +146,13 @@ def git_problem(message: str, source: str, version: str) -> str:
     """What kept git from fetching `version` of `source`, in a sentence without credentials."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     fatal = [line for line in lines if line.startswith(("fatal:", "error:"))]
-    reason = (fatal or lines or ["git gave no reason"])[-1].rstrip(".")
+    no_entry = _NO_ENTRY.findall(message)
+    reason = (no_entry or fatal or lines or ["git gave no reason"])[-1].rstrip(".")
     return _CREDENTIALS.sub(
         "",
         f"celery_app_source: '{source}' can't be fetched at celery_app_version "
-        f"'{version or 'HEAD'}' ({reason}): correct the URL, the ref or celery_app_git_key.",
+        f"'{version or 'HEAD'}' ({reason}): correct the URL, the ref, celery_app_git_key or "
+        "celery_app_git_known_hosts.",
     )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +82,59 @@ def test_a_repository_is_fetched_by_the_controller_alone(
     assert not run.errors, run.output
     assert running(host).startswith("v1-")
     assert not host.exists("git")
+    # The URL in there may hold a password.
+    assert host.check_output(f"find {RELEASES} -name .git") == ""
     run = site("--check", celery_app_source=source, celery_app_version="v1")
     assert run.changed == {"app1": 0}, run.output
+
+
+@pytest.fixture
+def git_server(host: Host, repository: Path, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The repository on a server that lets one key in; the variables that lead to it."""
+    key, known_hosts = tmp_path / "key", tmp_path / "known_hosts"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    address = host.check_output("hostname -I").split()[0]
+    known_hosts.write_text(
+        f"{address} {host.file('/etc/ssh/ssh_host_ed25519_key.pub').content_string}"
+    )
+    url = f"ssh://git@{address}/home/git/shop.git"
+    host.check_output("apt-get install --yes --no-install-recommends git")
+    host.check_output("useradd --create-home --shell /bin/sh git")
+    host.check_output("runuser --user=git -- git init --bare /home/git/shop.git")
+    host.check_output("runuser --user=git -- mkdir --mode=700 /home/git/.ssh")
+    public = key.with_suffix(".pub").read_text()
+    host.check_output("echo %s > /home/git/.ssh/authorized_keys", public)
+    ssh = f"ssh -i {key} -o IdentitiesOnly=yes -o UserKnownHostsFile={known_hosts}"
+    subprocess.run(
+        ["git", "push", url, "v1:refs/tags/ssh1"],
+        cwd=repository,
+        env={**os.environ, "GIT_SSH_COMMAND": ssh},
+        check=True,
+        capture_output=True,
+    )
+    yield {
+        "celery_app_source": f"git+{url}",
+        "celery_app_version": "ssh1",
+        "celery_app_git_key": str(key),
+        "celery_app_git_known_hosts": str(known_hosts),
+    }
+    host.check_output("userdel --remove git 2>&1")
+    host.check_output("apt-get purge --yes git")
+
+
+def test_a_key_lets_the_controller_into_a_repository(
+    host: Host, site: Site, git_server: dict[str, str], tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(other)], check=True)
+    refused(
+        site(**git_server | {"celery_app_git_key": str(other)}), "(Permission denied (publickey)"
+    )
+    unknown = {"celery_app_git_known_hosts": str(tmp_path / "nobody")}
+    refused(site(**git_server | unknown), "(Host key verification failed)")
+    run = site(**git_server)
+    assert not run.errors, run.output
+    assert running(host).startswith("ssh1-")
 
 
 MISTAKES = {

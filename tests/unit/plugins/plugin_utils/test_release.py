@@ -89,10 +89,18 @@ def test_what_git_says_is_told_without_credentials() -> None:
     sentence = git_problem(message, "git+https://me:secret@git.example/shop", "v9")
     assert sentence == (
         "celery_app_source: 'git+https://git.example/shop' can't be fetched at celery_app_version "
-        "'v9' (fatal: unable to access 'https://git.example/shop/'): correct the URL, the ref or "
-        "celery_app_git_key."
+        "'v9' (fatal: unable to access 'https://git.example/shop/'): correct the URL, the ref, "
+        "celery_app_git_key or celery_app_git_known_hosts."
     )
     assert "(git gave no reason)" in git_problem("", "git@git.example:shop", "")
+
+
+def test_what_ssh_says_tells_more_than_git() -> None:
+    message = (
+        "git@git.example: Permission denied (publickey).\n"
+        "fatal: Could not read from remote repository.\n\nPlease make sure you have the rights."
+    )
+    assert " (Permission denied (publickey)): " in git_problem(message, "git@git.example:shop", "")
 
 
 def test_every_ingredient_makes_another_release() -> None:
