@@ -30,6 +30,14 @@ _MISTAKES = {
         "needs {package} pinned and with its hash, since others in celery_app_requirements "
         "have one: let your tool write the whole file, dependencies included."
     ),
+    r"Some build dependencies for \S+/(?P<project>[^/\s]+) are missing: (?P<packages>[^\n]+)\.": (
+        "can't build {project} without {packages}: "
+        "pin it in celery_app_requirements, which alone says what comes from the index."
+    ),
+    r"Some build dependencies for \S+/(?P<project>[^/\s]+) conflict[^:]*: (?P<reason>[^\n]+)\.": (
+        "can't build {project} as celery_app_requirements has it, since {reason}: "
+        "pin another version there."
+    ),
     r"No matching distribution found for (?P<package>\S+)": (
         "finds no {package} that fits it: correct the name or the version, the index in "
         "celery_pip_index_url, or celery_app_requirements where that lacks it."
@@ -43,17 +51,19 @@ _MISTAKES = {
     ),
 }
 
+_AS_PINNED = "--no-deps --no-build-isolation --check-build-dependencies"
+
 
 def pip_steps(source: str, packages: Sequence[str], requirements: str = "") -> list[dict[str, Any]]:
     """The calls of pip that install a release, each as options of Ansible's module.
 
     A file of `requirements` decides alone what comes from the index: `source` brings nothing
-    along then, and the further `packages` must be among them. Without, pip resolves all at once.
+    along then, what builds it and the further `packages` must be among them. Without, pip resolves
+    all at once.
     """
     if not requirements:
         return [{"name": [source, *packages]}]
-    # To build a directory pip may fetch what that takes.
-    own = "--no-deps" if source.startswith("/") else "--no-index"
+    own = f"{_AS_PINNED} --no-index" if source.startswith("/") else "--no-index"
     steps: list[dict[str, Any]] = [
         {"requirements": requirements},
         {"name": [source], "extra_args": own},

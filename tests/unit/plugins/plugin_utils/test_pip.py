@@ -4,6 +4,8 @@ import pytest
 
 from ansible_collections.celeryops.cluster.plugins.plugin_utils._pip import pip_problem, pip_steps
 
+AS_PINNED = "--no-deps --no-build-isolation --check-build-dependencies"
+
 
 def test_pip_resolves_all_at_once() -> None:
     assert pip_steps("shop==1", ["gevent"]) == [{"name": ["shop==1", "gevent"]}]
@@ -12,7 +14,7 @@ def test_pip_resolves_all_at_once() -> None:
 def test_a_file_of_requirements_decides_what_comes_from_the_index() -> None:
     assert pip_steps("/src/shop", ["gevent"], "/r.txt") == [
         {"requirements": "/r.txt"},
-        {"name": ["/src/shop"], "extra_args": "--no-deps"},
+        {"name": ["/src/shop"], "extra_args": f"{AS_PINNED} --no-index"},
         {"name": ["gevent"], "extra_args": "--no-index"},
     ]
     assert pip_steps("shop==1", [], "/r.txt")[1:] == [
@@ -50,6 +52,15 @@ def test_a_file_of_requirements_decides_what_comes_from_the_index() -> None:
             "ERROR: In --require-hashes mode, all requirements must have their versions pinned "
             "with ==. These do not:\n    amqp<6 from https://index.example/amqp.whl",
             "w1 needs amqp<6 pinned and with its hash",
+        ),
+        (
+            "ERROR: Some build dependencies for file:///r/shop are missing: 'setuptools>=77'.\n",
+            "w1 can't build shop without 'setuptools>=77': pin it",
+        ),
+        (
+            "ERROR: Some build dependencies for file:///r/shop conflict with the backend "
+            "dependencies: setuptools==66.0.0 is incompatible with setuptools>=77.\n",
+            "w1 can't build shop as celery_app_requirements has it, since setuptools==66.0.0 is",
         ),
         (
             "ERROR: No matching distribution found for shop==9.9\n",
