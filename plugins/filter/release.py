@@ -49,7 +49,7 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(release), which is its name, C(kind), C(path) and C(requirement) of the release.
+    - C(release), which is its name, C(kind), C(path), C(requirement) and C(builders).
     - C(problem) is a sentence where the source can't be used, and empty where it can.
   type: dictionary
 """
@@ -63,6 +63,8 @@ from ansible_collections.celeryops.cluster.plugins.plugin_utils._release import 
     digest_of,
 )
 
+_KEYS = ("release", "kind", "path", "requirement", "builders")
+
 
 def release(
     source: str,
@@ -73,10 +75,10 @@ def release(
     requirements: str = "",
 ) -> dict[str, Any]:
     try:
-        mixed = [digest_of(word) if Path(word).is_dir() else word for word in salt]
+        mixed = [digest_of(word) if word and Path(word).is_dir() else word for word in salt]
         found = describe_release(source, str(version), extras, packages, mixed, requirements)
     except (OSError, ValueError) as error:
-        return {"release": "", "kind": "", "path": "", "requirement": "", "problem": str(error)}
+        return dict.fromkeys(_KEYS, "") | {"problem": str(error)}
     return found | {"problem": ""}
 
 

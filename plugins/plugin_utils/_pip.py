@@ -38,6 +38,11 @@ _MISTAKES = {
         "can't build {project} as celery_app_requirements has it, since {reason}: "
         "pin another version there."
     ),
+    r"(?s)Looking in links: \S+/releases/\S+/wheels\b.*No matching distribution found for "
+    r"(?P<package>\S+)": (
+        "finds no {package} in celery_app_wheelhouse that fits its Python and machine: "
+        "run the playbook celeryops.cluster.wheelhouse, or put the wheel there."
+    ),
     r"No matching distribution found for (?P<package>\S+)": (
         "finds no {package} that fits it: correct the name or the version, the index in "
         "celery_pip_index_url, or celery_app_requirements where that lacks it."
@@ -69,6 +74,22 @@ def pip_steps(source: str, packages: Sequence[str], requirements: str = "") -> l
         {"name": [source], "extra_args": own},
     ]
     return [*steps, {"name": list(packages), "extra_args": "--no-index"}] if packages else steps
+
+
+def wheel_steps(
+    source: str,
+    packages: Sequence[str],
+    builders: Sequence[str] = (),
+    requirements: str = "",
+    others: Sequence[str] = (),
+) -> list[list[str]]:
+    """The arguments of the calls of `pip wheel` that give all wheels of a release.
+
+    What builds the source and what `others` need is resolved apart from the release itself.
+    """
+    if requirements:
+        return [["--requirement", requirements], *([other] for other in others)]
+    return [[source, *packages], *([apart] for apart in (*builders, *others))]
 
 
 def pip_problem(message: str, host: str) -> str:

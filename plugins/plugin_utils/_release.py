@@ -15,6 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+# Types are checked for the oldest Python of a host; a controller's is newer.
+import tomllib  # type: ignore[import-not-found]
+
 _LEFT_OUT = {".git", "__pycache__", ".venv", "build", "dist", ".pytest_cache", ".mypy_cache"}
 _GIT = re.compile(r"git\+(?=(?:https?|ssh|file)://)|(?=git@)")
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
@@ -59,9 +62,9 @@ def describe_release(
     `source` is a pip requirement (`shop`, `shop==1.4.0`), or the path of a wheel, an sdist or a
     project directory on the controller. `salt` holds what else changes the release: the runtime's
     digest, the Python. `requirements` is the path of a file of them. Returns release, kind
-    (requirement, file or directory), path (of a file or directory) and requirement (for those two,
-    what follows the path that the source gets on the host). Raises ValueError for what can't be
-    used.
+    (requirement, file or directory), path (of a file or directory), requirement (for those two,
+    what follows the path that the source gets on the host) and builders (what builds a directory).
+    Raises ValueError for what can't be used.
     """
     extra = f"[{','.join(extras)}]" if extras else ""
     kind = _kind(source)
@@ -81,7 +84,21 @@ def describe_release(
         "kind": kind,
         "path": path,
         "requirement": requirement,
+        "builders": build_requirements(Path(path)) if kind == "directory" else [],
     }
+
+
+def build_requirements(project: Path) -> list[str]:
+    """What pip needs to build a project directory."""
+    file = project / "pyproject.toml"
+    try:
+        text = file.read_text(encoding="utf-8") if file.is_file() else ""
+        found = tomllib.loads(text).get("build-system", {}).get("requires", ["setuptools"])
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(
+            f"celery_app_source: '{file}' can't be read ({error}): correct it."
+        ) from None
+    return [str(requirement) for requirement in found]
 
 
 def _kind(source: str) -> str:

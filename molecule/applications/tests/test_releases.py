@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -97,13 +98,13 @@ def git_server(host: Host, repository: Path, tmp_path: Path) -> Iterator[dict[st
     known_hosts.write_text(
         f"{address} {host.file('/etc/ssh/ssh_host_ed25519_key.pub').content_string}"
     )
-    url = f"ssh://git@{address}/home/git/shop.git"
+    url = f"ssh://git@{address}/srv/git/shop.git"
     host.check_output("apt-get install --yes --no-install-recommends git")
-    host.check_output("useradd --create-home --shell /bin/sh git")
-    host.check_output("runuser --user=git -- git init --bare /home/git/shop.git")
-    host.check_output("runuser --user=git -- mkdir --mode=700 /home/git/.ssh")
+    host.check_output("useradd --create-home --home-dir=/srv/git --shell=/bin/sh git")
+    host.check_output("runuser --user=git -- git init --bare /srv/git/shop.git")
+    host.check_output("runuser --user=git -- mkdir --mode=700 /srv/git/.ssh")
     public = key.with_suffix(".pub").read_text()
-    host.check_output("echo %s > /home/git/.ssh/authorized_keys", public)
+    host.check_output("echo %s > /srv/git/.ssh/authorized_keys", public)
     ssh = f"ssh -i {key} -o IdentitiesOnly=yes -o UserKnownHostsFile={known_hosts}"
     subprocess.run(
         ["git", "push", url, "v1:refs/tags/ssh1"],
@@ -137,6 +138,75 @@ def test_a_key_lets_the_controller_into_a_repository(
     assert running(host).startswith("ssh1-")
 
 
+@pytest.fixture(scope="module")
+def wheelhouse(play: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheels of the application, built on the host and fetched to the controller."""
+    directory = tmp_path_factory.mktemp("controller") / "wheels"
+    run = play(
+        Path("celeryops.cluster.wheelhouse"),
+        celery_app_source=str(APP),
+        celery_app_wheelhouse=str(directory),
+    )
+    assert not run.errors, run.output
+    return directory
+
+
+def pinned(wheelhouse: Path) -> dict[str, str]:
+    """A line of requirements with the hash of each wheel, by the name of its package."""
+    lines = {}
+    for wheel in wheelhouse.glob("*.whl"):
+        name, version = wheel.name.split("-")[:2]
+        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        lines[name] = f"{name}=={version} --hash=sha256:{digest}\n"
+    del lines["monitoring_app"]
+    return lines
+
+
+def test_a_wheelhouse_stands_in_for_the_index(host: Host, site: Site, wheelhouse: Path) -> None:
+    before = running(host)
+    # Nothing listens there, so whoever asked it would fail.
+    own = {"celery_app_wheelhouse": str(wheelhouse), "celery_pip_index_url": "http://127.0.0.1:9/"}
+    run = site(**own)
+    assert not run.errors, run.output
+    assert running(host) != before
+    assert not host.file(f"{RELEASES}/{running(host)}/wheels").exists
+    assert host.check_output("ls -d /tmp/*.celeryops || true") == ""
+
+
+def test_a_pool_whose_kind_the_wheelhouse_lacks(
+    site: Site, state: Callable[[], list[str]], wheelhouse: Path
+) -> None:
+    before = state()
+    pool = {"name": "work", "kind": "gevent", "queues": ["default", "checks"], "concurrency": 1}
+    run = site(celery_app_wheelhouse=str(wheelhouse), celery_worker_pools=[pool])
+    refused(run, "app1 finds no gevent in celery_app_wheelhouse that fits its Python and machine")
+    assert state() == before
+
+
+def test_pinned_requirements_hold_for_what_builds(
+    host: Host,
+    site: Site,
+    state: Callable[[], list[str]],
+    wheelhouse: Path,
+    tmp_path: Path,
+) -> None:
+    lines = pinned(wheelhouse)
+    requirements = tmp_path / "requirements.txt"
+    own = {
+        "celery_app_wheelhouse": str(wheelhouse),
+        "celery_app_requirements": str(requirements),
+    }
+    before = state()
+    requirements.write_text("".join(line for name, line in lines.items() if name != "setuptools"))
+    refused(site(**own), "app1 can't build monitoring_app without 'setuptools>=77'")
+    assert state() == before
+    earlier = running(host)
+    requirements.write_text("".join(lines.values()))
+    run = site(**own)
+    assert not run.errors, run.output
+    assert running(host) != earlier
+
+
 MISTAKES = {
     "a ref that isn't there": (
         {"celery_app_source": f"git+file://{APP.parents[1]}", "celery_app_version": "v0-nowhere"},
@@ -150,9 +220,9 @@ MISTAKES = {
         {"celery_app_python": "python3.99"},
         "app1 has no python3.99",
     ),
-    "a command that fails": (
-        {"celery_app_release_commands": ["python -c 'raise SystemExit(\"no table\")'"]},
-        "ended with exit code 1 on app1, and its last words were 'no table'",
+    "a wheelhouse that isn't there": (
+        {"celery_app_wheelhouse": "/nowhere/wheels"},
+        "celery_app_wheelhouse: '/nowhere/wheels' is no directory on the controller",
     ),
     "requirements that aren't there": (
         {"celery_app_requirements": "/nowhere/requirements.txt"},
@@ -168,6 +238,23 @@ def test_a_mistake_leaves_what_runs_alone(
     before = state()
     refused(site(**variables), sentence)
     assert state() == before
+
+
+def test_after_a_failed_command_the_first_one_runs_again(
+    host: Host, site: Site, state: Callable[[], list[str]]
+) -> None:
+    commands = [
+        "python -c \"open('tried', 'a').write('again\\n')\"",
+        "python -c 'raise SystemExit(\"no table\")'",
+    ]
+    before = state()
+    for _ in range(2):
+        refused(
+            site(celery_app_release_commands=commands),
+            "ended with exit code 1 on app1, and its last words were 'no table'",
+        )
+    assert state() == before
+    assert host.file("/var/lib/celeryops/monitoring/tried").content_string == "again\n" * 2
 
 
 def test_a_wheel_for_another_python(

@@ -1,7 +1,7 @@
 """Becomes a command of the release, with the application's environment.
 
-`python -m celeryops_runtime.command` reads one JSON object from standard input, since neither a command
-line nor its environment may show a secret: `command` (a line, quoted as for a shell) and
+`python -m celeryops_runtime.command` reads one JSON object from standard input, since neither a
+command line nor its environment may show a secret: `command` (a line, quoted as for a shell) and
 `environment` (variables).
 """
 

@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.celeryops.cluster.plugins.plugin_utils._pip import pip_problem, pip_steps
+from ansible_collections.celeryops.cluster.plugins.plugin_utils._pip import (
+    pip_problem,
+    pip_steps,
+    wheel_steps,
+)
 
 AS_PINNED = "--no-deps --no-build-isolation --check-build-dependencies"
 
@@ -19,6 +23,18 @@ def test_a_file_of_requirements_decides_what_comes_from_the_index() -> None:
     ]
     assert pip_steps("shop==1", [], "/r.txt")[1:] == [
         {"name": ["shop==1"], "extra_args": "--no-index"}
+    ]
+
+
+def test_wheels_of_all_that_hosts_install() -> None:
+    assert wheel_steps("/src/shop", ["gevent"], ["setuptools"], others=["celery"]) == [
+        ["/src/shop", "gevent"],
+        ["setuptools"],
+        ["celery"],
+    ]
+    assert wheel_steps("/src/shop", ["gevent"], ["setuptools"], "/r.txt", ["celery"]) == [
+        ["--requirement", "/r.txt"],
+        ["celery"],
     ]
 
 
@@ -61,6 +77,11 @@ def test_a_file_of_requirements_decides_what_comes_from_the_index() -> None:
             "ERROR: Some build dependencies for file:///r/shop conflict with the backend "
             "dependencies: setuptools==66.0.0 is incompatible with setuptools>=77.\n",
             "w1 can't build shop as celery_app_requirements has it, since setuptools==66.0.0 is",
+        ),
+        (
+            "Looking in links: /opt/celeryops/shop/releases/1-a/wheels\nProcessing shop\n"
+            "ERROR: No matching distribution found for gevent\n",
+            "w1 finds no gevent in celery_app_wheelhouse that fits its Python and machine: run",
         ),
         (
             "ERROR: No matching distribution found for shop==9.9\n",

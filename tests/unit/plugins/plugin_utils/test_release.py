@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.celeryops.cluster.plugins.plugin_utils._release import (
+    build_requirements,
     describe_release,
     digest_of,
     git_problem,
@@ -60,6 +61,16 @@ def test_a_directory_is_known_by_its_content(project: Path) -> None:
     assert describe_release(str(project), extras=["api"]) == release
     (project / "shop/celery.py").write_text("app = 1\n")
     assert describe_release(str(project), extras=["api"])["release"] != release["release"]
+
+
+def test_what_builds_a_project(project: Path) -> None:
+    assert build_requirements(project) == ["setuptools"]
+    file = project / "pyproject.toml"
+    file.write_text('[build-system]\nrequires = ["setuptools_scm[toml]>=8"]\n')
+    assert describe_release(str(project))["builders"] == ["setuptools_scm[toml]>=8"]
+    file.write_text("[build-system\n")
+    with pytest.raises(ValueError, match=r"pyproject.toml' can't be read .*: correct it\."):
+        build_requirements(project)
 
 
 def test_a_wheel_brings_its_version(tmp_path: Path) -> None:
