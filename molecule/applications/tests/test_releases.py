@@ -84,7 +84,7 @@ def test_a_repository_is_fetched_by_the_controller_alone(
     assert running(host).startswith("v1-")
     assert not host.exists("git")
     # The URL in there may hold a password.
-    assert host.check_output(f"find {RELEASES} -name .git") == ""
+    assert host.check_output(f"find {RELEASES} -path '*/.git/*'") == ""
     run = site("--check", celery_app_source=source, celery_app_version="v1")
     assert run.changed == {"app1": 0}, run.output
 
