@@ -151,6 +151,19 @@ def wheelhouse(play: Callable[..., Any], tmp_path_factory: pytest.TempPathFactor
     return directory
 
 
+def test_wheels_that_cannot_be_had(host: Host, play: Callable[..., Any], tmp_path: Path) -> None:
+    directory = tmp_path / "wheels"
+    run = play(
+        Path("celeryops.cluster.wheelhouse"),
+        celery_app_source=str(APP),
+        celery_app_packages=["celery==0.0.404"],
+        celery_app_wheelhouse=str(directory),
+    )
+    refused(run, "app1 finds no celery==0.0.404 that fits it")
+    assert not directory.exists()
+    assert host.check_output("ls -d /tmp/*.celeryops || true") == ""
+
+
 def pinned(wheelhouse: Path) -> dict[str, str]:
     """A line of requirements with the hash of each wheel, by the name of its package."""
     lines = {}
