@@ -41,13 +41,26 @@ def state(host: Host) -> Callable[[], list[str]]:
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    """The application in a repository, with the tag v1."""
-    root = tmp_path / "monitoring_app"
-    shutil.copytree(APP, root, ignore=shutil.ignore_patterns("*.egg-info", "build", "__pycache__"))
-    for arguments in (["init"], ["add", "--all"], ["commit", "--message=first"], ["tag", "v1"]):
+def git(tmp_path: Path) -> Callable[..., None]:
+    """Runs git in the repository."""
+
+    def run(*arguments: str) -> None:
         identity = ["-c", "user.name=nobody", "-c", "user.email=nobody@example.org"]
-        subprocess.run(["git", *identity, *arguments], cwd=root, check=True, capture_output=True)
+        command = ["git", *identity, *arguments]
+        subprocess.run(command, cwd=tmp_path / APP.name, check=True, capture_output=True)
+
+    return run
+
+
+@pytest.fixture
+def repository(tmp_path: Path, git: Callable[..., None]) -> Path:
+    """The application in a repository, with the tag v1."""
+    root = tmp_path / APP.name
+    shutil.copytree(APP, root, ignore=shutil.ignore_patterns("*.egg-info", "build", "__pycache__"))
+    git("init", "--initial-branch=main")
+    git("add", "--all")
+    git("commit", "--message=first")
+    git("tag", "v1")
     return root
 
 
@@ -87,6 +100,18 @@ def test_a_repository_is_fetched_by_the_controller_alone(
     assert host.check_output(f"find {RELEASES} -path '*/.git/*'") == ""
     run = site("--check", celery_app_source=source, celery_app_version="v1")
     assert run.changed == {"app1": 0}, run.output
+
+
+def test_a_branch_that_has_moved_is_another_release(
+    site: Site, repository: Path, git: Callable[..., None]
+) -> None:
+    branch = {"celery_app_source": f"git+file://{repository}", "celery_app_version": "main"}
+    before = planned(site("--check", "--diff", **branch))
+    assert before.startswith("main-")
+    (repository / "src/monitoring_app/more.py").touch()
+    git("add", "--all")
+    git("commit", "--message=second")
+    assert planned(site("--check", "--diff", **branch)) != before
 
 
 @pytest.fixture
@@ -142,6 +167,8 @@ def test_a_key_lets_the_controller_into_a_repository(
 def wheelhouse(play: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheels of the application, built on the host and fetched to the controller."""
     directory = tmp_path_factory.mktemp("controller") / "wheels"
+    directory.mkdir()
+    (directory / "README").touch()
     run = play(
         Path("celeryops.cluster.wheelhouse"),
         celery_app_source=str(APP),
@@ -175,14 +202,29 @@ def pinned(wheelhouse: Path) -> dict[str, str]:
     return lines
 
 
-def test_a_wheelhouse_stands_in_for_the_index(host: Host, site: Site, wheelhouse: Path) -> None:
+@pytest.mark.parametrize(
+    "source",
+    [str(APP), "{wheelhouse}/monitoring_app-1.0.0-py3-none-any.whl", "monitoring_app==1.0.0"],
+    ids=["directory", "wheel", "requirement"],
+)
+def test_a_wheelhouse_stands_in_for_the_index(
+    host: Host, site: Site, wheelhouse: Path, source: str
+) -> None:
     before = running(host)
-    # Nothing listens there, so whoever asked it would fail.
-    own = {"celery_app_wheelhouse": str(wheelhouse), "celery_pip_index_url": "http://127.0.0.1:9/"}
-    run = site(**own)
+    run = site(
+        celery_app_source=source.format(wheelhouse=wheelhouse),
+        celery_app_wheelhouse=str(wheelhouse),
+        # Nothing listens there, so whoever asked it would fail.
+        celery_pip_index_url="http://127.0.0.1:9/",
+    )
     assert not run.errors, run.output
     assert running(host) != before
     assert not host.file(f"{RELEASES}/{running(host)}/wheels").exists
+
+
+def test_building_wheels_leaves_what_was_there(host: Host, wheelhouse: Path) -> None:
+    assert (wheelhouse / "README").exists()
+    assert not list(wheelhouse.glob("*.tar.gz"))
     assert host.check_output("ls -d /tmp/*.celeryops || true") == ""
 
 
