@@ -309,7 +309,7 @@ class Client:
                 "matcher": None,
                 "ticket": ticket,
             }
-            link.send(command, messages.encode, seconds)
+            gathering.reaches(link.send(command, messages.encode, seconds))
         return gathering
 
     def _windows(self, calls: Sequence[Call]) -> list[float]:
