@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
+from importlib import import_module
 from typing import Any, Protocol, TypeVar
 
 from ansible_collections.celeryops.cluster.plugins.module_utils._broker import (
@@ -31,6 +32,15 @@ REDIS_BATCH = 1000
 # A worker looks up the reply queue and then writes to it: a reply between the two would bring a
 # deleted queue back, for ever.
 STRAGGLER_SECONDS = 0.05
+
+
+def load_libraries(broker: Broker) -> None:
+    """Import what a connection needs: on a busy host it takes longer than connecting."""
+    for name in ("kombu.messaging", "kombu.pidbox"):
+        import_module(name)
+    from kombu.transport import resolve_transport
+
+    resolve_transport(broker.url.partition("://")[0].partition("+")[0].lower())
 
 
 class Link:
