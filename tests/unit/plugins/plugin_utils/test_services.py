@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.celeryops.cluster.plugins.filter.differing import differing
 from ansible_collections.celeryops.cluster.plugins.plugin_utils._services import (
     exec_word,
     program_services,
@@ -88,14 +87,3 @@ def test_a_program_is_a_service() -> None:
         "/etc/celeryops/shop/worker.env",
         "/etc/celeryops/shop/instances/api.env",
     ]
-
-
-def test_services_that_differ() -> None:
-    services = [{"unit": "a"}, {"unit": "b"}, {"unit": "c"}]
-    results = [
-        {"item": {"unit": "a"}, "changed": False},
-        {"item": {"unit": "b"}, "changed": True},
-        {"item": {"unit": "a"}, "skipped": True},
-        {"item": {"unit": "b"}, "changed": False},
-    ]
-    assert differing(services, results) == [{"unit": "b"}]

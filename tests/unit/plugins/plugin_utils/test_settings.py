@@ -5,7 +5,13 @@ from celery.app.defaults import SETTING_KEYS
 
 from ansible_collections.celeryops.cluster.plugins.plugin_utils._settings import safe_settings
 
-URLS = ["redis://broker1:6379/0", "rediss://broker1", "sentinel://s1", "amqp://broker1//", "amqps://b"]
+URLS = [
+    "redis://broker1:6379/0",
+    "rediss://broker1",
+    "sentinel://s1",
+    "amqp://broker1//",
+    "amqps://b",
+]
 
 
 @pytest.mark.parametrize("url", URLS)

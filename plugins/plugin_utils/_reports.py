@@ -1,0 +1,34 @@
+# Copyright the celeryops.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""PRIVATE to the collection: what people read while and after a playbook works."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+# A node may hold thousands of tasks; the longest-running ones tell what is waited for.
+_SHOWN = 5
+
+
+def remaining_tasks(remaining: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
+    """A line for each node that still has tasks: how many, and the longest-running ones.
+
+    Args:
+        remaining: By node, its tasks with `id`, `name` and `runtime` (seconds, None before the
+            start), as `celery_worker` returns them.
+    """
+    return [_line(node, tasks) for node, tasks in sorted(remaining.items()) if tasks]
+
+
+def _line(node: str, tasks: Sequence[Mapping[str, Any]]) -> str:
+    ordered = sorted(tasks, key=lambda task: -(task["runtime"] or 0))
+    shown = ", ".join(_task(task) for task in ordered[:_SHOWN])
+    more = f" and {len(ordered) - _SHOWN} more" if len(ordered) > _SHOWN else ""
+    return f"{node}: {len(tasks)} task{'s' if len(tasks) > 1 else ''} left: {shown}{more}"
+
+
+def _task(task: Mapping[str, Any]) -> str:
+    if task["runtime"] is None:
+        return f"{task['name']} waits ({task['id']})"
+    return f"{task['name']} since {task['runtime']:.0f} s ({task['id']})"
