@@ -99,6 +99,7 @@ integration: venv-dev image ## The modules against real brokers and workers: TAR
 	tests/integration/rig.sh up
 	tests/integration/rig.sh run $(TARGETS)
 	tests/integration/rig.sh down
+	pytest tests/integration/transports
 
 SCENARIO ?= default
 molecule: venv-dev image ## A Molecule scenario: SCENARIO=default
@@ -112,5 +113,6 @@ docs: venv-dev ## Writes docs/reference
 build: venv ## The archive for ansible-galaxy
 	ansible-galaxy collection build --force
 
-bench: venv ## Measures the demo: see docs/benchmarks.md
+bench: venv-dev image ## Measures the demo, then the control client: see docs/benchmarks.md
 	python tests/bench/demo.py
+	python tests/bench/control.py

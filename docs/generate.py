@@ -1,7 +1,8 @@
 """Writes docs/reference from what the collection says of itself: `python docs/generate.py`.
 
-Roles are read from their argument specs, modules through ansible-doc, playbooks from their first
-comment and the names of their plays. `--check` writes nothing and fails where a page differs.
+Roles are read from their argument specs, modules and plugins through ansible-doc, playbooks from
+their first comment and the names of their plays. `--check` writes nothing and fails where a page
+differs.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ def main() -> int:
     check = parser.parse_args().check
     pages = {
         REFERENCE / "roles.md": roles_page(ROOT),
-        REFERENCE / "modules.md": modules_page(documented_modules(ROOT)),
+        REFERENCE / "modules.md": plugins_page("Modules", documented(ROOT, "module")),
+        REFERENCE / "plugins.md": plugins_page(
+            "Plugins", documented(ROOT, "inventory"), documented(ROOT, "filter")
+        ),
         REFERENCE / "playbooks.md": playbooks_page(ROOT),
     }
     if not check:
@@ -96,17 +100,18 @@ def _verb_cells(spec: dict[str, Any], defaults: dict[str, Any]) -> tuple[str, st
     return _cell(to_markdown(_sentences(text))), "<br>".join(parameters)
 
 
-# --- modules ---------------------------------------------------------------
+# --- modules and plugins ---------------------------------------------------
 
 
-def documented_modules(root: Path) -> dict[str, Any]:
-    """What ansible-doc says about the collection's modules, by their full names."""
-    names = sorted(path.stem for path in root.glob("plugins/modules/[a-z]*.py"))
+def documented(root: Path, kind: str) -> dict[str, Any]:
+    """What ansible-doc says about the collection's plugins of a kind, by their full names."""
+    folder = "modules" if kind == "module" else kind
+    names = sorted(path.stem for path in root.glob(f"plugins/{folder}/[a-z]*.py"))
     if not names:
         return {}
     # The collection that is linked into this environment wins over one that the user has installed.
     environment = os.environ | {"ANSIBLE_COLLECTIONS_PATH": sysconfig.get_path("purelib")}
-    command = [sys.executable, "-m", "ansible", "doc", "--type", "module", "--json"]
+    command = [sys.executable, "-m", "ansible", "doc", "--type", kind, "--json"]
     answer = subprocess.run(
         [*command, *(f"{COLLECTION}.{name}" for name in names)],
         env=environment,
@@ -115,19 +120,19 @@ def documented_modules(root: Path) -> dict[str, Any]:
         text=True,
     )
     if answer.returncode != 0:
-        sys.exit("ansible-doc can't read the modules: mend the documentation that it names above.")
-    documented: dict[str, Any] = json.loads(answer.stdout)
-    return documented
+        sys.exit(f"ansible-doc can't read a {kind}: mend the documentation that it names above.")
+    found: dict[str, Any] = json.loads(answer.stdout)
+    return found
 
 
-def modules_page(documented: dict[str, Any]) -> str:
-    """The page of the modules, from ansible-doc's answer."""
-    return _page("Modules", (module_section(name, documented[name]) for name in sorted(documented)))
+def plugins_page(title: str, *kinds: dict[str, Any]) -> str:
+    """A page of modules or plugins, kind by kind, from ansible-doc's answers."""
+    return _page(title, (plugin_section(n, kind[n]) for kind in kinds for n in sorted(kind)))
 
 
-def module_section(name: str, module: dict[str, Any]) -> str:
-    """What a module does, its options, attributes, examples and returns."""
-    doc = module["doc"]
+def plugin_section(name: str, plugin: dict[str, Any]) -> str:
+    """What a module or plugin does, its options, attributes, examples and returns."""
+    doc = plugin["doc"]
     parts = [
         f"## {name.removeprefix(COLLECTION + '.')}",
         f"**{to_markdown(doc['short_description'])}**",
@@ -141,11 +146,11 @@ def module_section(name: str, module: dict[str, Any]) -> str:
         parts.append(
             _table(("Attribute", "Support", "Details"), _attribute_rows(doc["attributes"]))
         )
-    if module.get("examples"):
-        parts.append(f"```yaml\n{module['examples'].strip()}\n```")
-    if module.get("return"):
+    if plugin.get("examples"):
+        parts.append(f"```yaml\n{plugin['examples'].strip()}\n```")
+    if plugin.get("return"):
         parts.append(
-            _table(("Returned", "Type", "When", "Description"), return_rows(module["return"]))
+            _table(("Returned", "Type", "When", "Description"), return_rows(plugin["return"]))
         )
     return "\n\n".join(parts)
 

@@ -21,7 +21,7 @@ options:
     description:
       - The broker's URL, instead of O(app), for a cluster that was set up by other means.
       - Special characters of its user name and password must be percent-encoded, for example by
-        the filter P(ansible.builtin.urlencode#filter).
+        the filter P(celeryops.cluster.url_quote#filter).
       - The inventory isn't known then, and only the nodes that answer are.
     type: str
   broker_options:
@@ -53,4 +53,17 @@ requirements:
 notes:
   - The control file is readable for root and the group of the workers, hence C(become=true).
   - A broker that is down is reported after at most 4 seconds, with its host and port.
+"""
+
+    # Of the modules that change nodes: a whole cluster is never meant by leaving something out.
+    CHANGING_NODES = r"""
+options:
+  nodes:
+    description:
+      - Names of nodes, or globs like V(cpu*@worker1).
+      - By default the nodes that run on the host of the module. On a host without nodes, and with
+        O(broker_url), it must be given.
+      - V(all) means all nodes of the cluster, which get each command by one broadcast.
+    type: list
+    elements: str
 """

@@ -47,12 +47,14 @@ class Session:
         params: The module's options.
         check_mode: Whether nothing may be changed.
         cluster: What the control file or the broker's URL says.
+        notes: What the clients note; it becomes warnings.
     """
 
     params: dict[str, Any] = field(repr=False)
     check_mode: bool
     cluster: Cluster
     started: float
+    notes: list[str] = field(default_factory=list)
 
     def selection(self, anywhere: bool) -> Selection:
         """The nodes asked for; `anywhere` lets a host without nodes mean the whole cluster."""
@@ -60,7 +62,9 @@ class Session:
 
     def client(self) -> Client:
         """A client whose deadline is the end of the call's time-out."""
-        return Client(self.cluster.broker, self.params["timeout"] - self.elapsed())
+        client = Client(self.cluster.broker, self.params["timeout"] - self.elapsed())
+        client.notes = self.notes
+        return client
 
     def elapsed(self) -> float:
         """Seconds since the start of the module."""
@@ -93,11 +97,12 @@ def run(
         supports_check_mode=True,
     )
     failure = None
+    notes: list[str] = []
     try:
         cluster = _cluster(module.params)
         if cluster.venv:
             _enter(cluster.venv, cluster.app)
-        session = Session(module.params, module.check_mode, cluster, started)
+        session = Session(module.params, module.check_mode, cluster, started, notes)
         result = work(session)
     except CeleryOpsError as error:
         failure, result = str(error), error.result
@@ -110,6 +115,8 @@ def run(
     }
     if not module._diff:
         result.pop("diff", None)
+    for note in notes:
+        module.warn(note)
     if failure is not None:
         module.fail_json(msg=failure, **result)
     module.exit_json(**result)

@@ -2,17 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to the collection: it may change without notice.
-"""Where the broker is, how to connect to it within a limit, and what its errors mean."""
+"""Where a broker or result backend is, how to connect within a limit, and what its errors mean."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+import ssl
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.celeryops.cluster.plugins.module_utils._control_file import Broker
+from ansible_collections.celeryops.cluster.plugins.module_utils._control_file import Backend, Broker
 from ansible_collections.celeryops.cluster.plugins.module_utils._errors import (
     BrokerError,
     CeleryOpsError,
@@ -28,13 +30,14 @@ _PORTS = {
     "sentinel": 26379,
 }
 _REDIS_SCHEMES = ("redis", "sentinel")
+_NO_MASTER = ("MasterNotFoundError",)
 _REFUSED_LOGIN = ("AuthenticationError", "AccessRefused", "NoPermissionError")
 _REFUSED_LOGIN_TEXT = ("WRONGPASS", "NOAUTH", "ACCESS_REFUSED", "invalid username-password")
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A place where the broker listens, and the URL it came from."""
+    """A place where a server listens, and the URL it came from."""
 
     host: str
     port: int
@@ -45,86 +48,136 @@ class Endpoint:
         return f"{host}:{self.port}"
 
 
-def endpoints(broker: Broker) -> list[Endpoint]:
-    """The places named by the broker's URL; none for a scheme that isn't TCP.
+def endpoints(server: Broker | Backend) -> list[Endpoint]:
+    """The places named by the server's URL; none for a scheme that isn't TCP.
 
     Raises:
         CeleryOpsError: A URL can't be understood; the sentence doesn't quote it.
     """
-    return [
-        place for url in broker.url.split(";") if (place := _endpoint(url.strip(), broker.origin))
-    ]
+    return [place for url in server.url.split(";") if (place := _endpoint(url.strip(), server))]
 
 
-def reachable(broker: Broker, seconds: float) -> Endpoint | None:
-    """The first place where something listens; None for a scheme that isn't TCP.
+def reachable(server: Broker | Backend, seconds: float) -> Iterator[Endpoint]:
+    """The places where something listens, in the order of the URL.
 
     The libraries' own errors name neither host nor cause, and they try again for many seconds.
+
+    Args:
+        server: The broker or result backend.
+        seconds: How long to wait for all places together.
 
     Raises:
         BrokerError: Nothing listens anywhere.
     """
-    places = endpoints(broker)
+    places = endpoints(server)
     causes = []
     for place in places:
         try:
-            with socket.create_connection((place.host, place.port), seconds / len(places)):
-                return place
+            socket.create_connection((place.host, place.port), seconds / len(places)).close()
         except OSError as error:
             causes.append(f"{place} {_cause(error)}")
-    if causes:
+        else:
+            yield place
+    if places and len(causes) == len(places):
         raise BrokerError(
-            f"The broker can't be reached ({'; '.join(causes)}): check that it runs and listens "
-            f"there, that the firewall lets this host in, and the broker's URL in {broker.origin}."
+            f"The {server.title} can't be reached ({'; '.join(causes)}): check that it runs and "
+            f"listens there, that the firewall lets this host in, and the {server.title}'s URL in "
+            f"{server.origin}."
         )
-    return None
 
 
 def transport_options(broker: Broker, seconds: float) -> dict[str, Any]:
     """The transport's options for a control connection whose steps take at most some seconds."""
-    if not _scheme(broker.url).startswith(_REDIS_SCHEMES):
+    scheme = _scheme(broker.url)
+    if not scheme.startswith(_REDIS_SCHEMES):
         return {**broker.options, "read_timeout": seconds, "write_timeout": seconds}
-    own: Mapping[str, Any] = {
+    own: dict[str, Any] = {
         "socket_timeout": seconds,
         "socket_connect_timeout": seconds,
         "retry_on_timeout": False,
         # Without it, a consumer gives back tasks that are unacknowledged for longer than its own
         # visibility_timeout, which needn't be the workers'.
         "ack_emulation": False,
-        # How long a read blocks in the server; closing waits for its end (1 s by default).
-        "polling_interval": 0.02,
         # A name set for the workers' connections must not be borne by this one.
         "client_name": "celeryops",
     }
+    if scheme.startswith("sentinel"):
+        own["sentinel_kwargs"] = _sentinel_options(broker, seconds)
     return {**broker.options, **own}
 
 
-def explain(error: BaseException, broker: Broker) -> BrokerError:
+def _sentinel_options(broker: Broker, seconds: float) -> dict[str, Any]:
+    """Options under which a Sentinel that is down or frozen leaves time to ask another one."""
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    given: Mapping[str, Any] = broker.options.get("sentinel_kwargs") or {}
+    patience = seconds / (2 * max(2, len(endpoints(broker))))
+    return {
+        **given,
+        "socket_timeout": patience,
+        "socket_connect_timeout": patience,
+        "retry": Retry(NoBackoff(), 0),
+    }
+
+
+def check_certificates(broker: Broker) -> None:
+    """Check the files that TLS needs, since the libraries' error doesn't name a missing one.
+
+    Raises:
+        BrokerError: One can't be read.
+    """
+    options = broker.use_ssl if isinstance(broker.use_ssl, Mapping) else {}
+    for name, value in options.items():
+        if isinstance(value, str) and value.startswith("/"):
+            try:
+                Path(value).open("rb").close()
+            except OSError as error:
+                raise BrokerError(
+                    f"{value}, which is `{name}` of `broker_use_ssl` in {broker.origin}, can't be "
+                    f"read ({_cause(error)}): put the file there, readable for this user."
+                ) from error
+
+
+def explain(error: BaseException, server: Broker | Backend) -> BrokerError:
     """The sentence for an error of the messaging libraries; it holds no password."""
-    where = " or ".join(str(place) for place in endpoints(broker)) or _scheme(broker.url)
-    if _is_refused_login(error):
-        return BrokerError(
-            f"The broker at {where} refuses the user name or the password: "
-            f"check the broker's URL in {broker.origin}."
-        )
+    where = _where(server)
+    chain = list(_chain(error))
     text = " ".join(hide_passwords(str(error)).split()) or type(error).__name__
-    return BrokerError(f"The broker at {where} failed ({text}): check its log and try again.")
-
-
-def no_answer(broker: Broker, seconds: float) -> BrokerError:
-    """The sentence for a broker that takes connections but doesn't answer."""
-    where = " or ".join(str(place) for place in endpoints(broker)) or _scheme(broker.url)
+    if any(_has_name(each, _NO_MASTER) or "master_name" in str(each) for each in chain):
+        return BrokerError(
+            f"The Sentinels at {where} name no master ({text}): check `master_name` and "
+            f"`sentinel_kwargs` (their password) in the transport options in {server.origin}, and "
+            "that the master runs."
+        )
+    if any(_is_refused_login(each) for each in chain):
+        return BrokerError(
+            f"The {server.title} at {where} refuses the user name or the password: "
+            f"check the {server.title}'s URL in {server.origin}."
+        )
+    if any(isinstance(each, ssl.SSLError) or "[SSL" in str(each) for each in chain):
+        return BrokerError(
+            f"The {server.title} at {where} and this client don't agree on TLS ({text}): check the "
+            f"certificates that `broker_use_ssl` names in {server.origin}."
+        )
     return BrokerError(
-        f"The broker at {where} didn't answer within {seconds:.1f} s: "
+        f"The {server.title} at {where} failed ({text}): check its log and try again."
+    )
+
+
+def no_answer(server: Broker | Backend, seconds: float) -> BrokerError:
+    """The sentence for a server that takes connections but doesn't answer."""
+    return BrokerError(
+        f"The {server.title} at {_where(server)} didn't answer within {seconds:.1f} s: "
         "check that it isn't frozen or overloaded."
     )
 
 
-def _endpoint(url: str, origin: str) -> Endpoint | None:
+def _endpoint(url: str, server: Broker | Backend) -> Endpoint | None:
     flaw = CeleryOpsError(
-        f"The broker's URL in {origin} isn't valid: it should read "
+        f"The {server.title}'s URL in {server.origin} isn't valid: it should read "
         "scheme://user:password@host:port/path, with the special characters of user and password "
-        "percent-encoded (filter `urlencode`)."
+        "percent-encoded (filter `celeryops.cluster.url_quote`)."
     )
     scheme, colon, rest = url.partition("://")
     if not colon:
@@ -144,6 +197,10 @@ def _endpoint(url: str, origin: str) -> Endpoint | None:
     return Endpoint(parts.hostname or "localhost", port or _PORTS[scheme], url)
 
 
+def _where(server: Broker | Backend) -> str:
+    return " or ".join(str(place) for place in endpoints(server)) or _scheme(server.url)
+
+
 def _scheme(url: str) -> str:
     return url.partition("://")[0].lower()
 
@@ -158,12 +215,17 @@ def _cause(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def _is_refused_login(error: BaseException | None) -> bool:
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
-        names = {kind.__name__ for kind in type(error).__mro__}
-        if names.intersection(_REFUSED_LOGIN):
-            return True
-        if any(text in str(error) for text in _REFUSED_LOGIN_TEXT):
-            return True
+        yield error
         error = error.__cause__ or error.__context__
-    return False
+
+
+def _has_name(error: BaseException, names: Collection[str]) -> bool:
+    return any(kind.__name__ in names for kind in type(error).__mro__)
+
+
+def _is_refused_login(error: BaseException) -> bool:
+    return _has_name(error, _REFUSED_LOGIN) or any(
+        text in str(error) for text in _REFUSED_LOGIN_TEXT
+    )

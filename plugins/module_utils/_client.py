@@ -17,8 +17,9 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -26,17 +27,22 @@ from uuid import uuid4
 from ansible_collections.celeryops.cluster.plugins.module_utils._broker import (
     explain,
     no_answer,
-    reachable,
-    transport_options,
 )
+from ansible_collections.celeryops.cluster.plugins.module_utils._canary import Door
 from ansible_collections.celeryops.cluster.plugins.module_utils._commands import check_command
 from ansible_collections.celeryops.cluster.plugins.module_utils._control_file import Broker
 from ansible_collections.celeryops.cluster.plugins.module_utils._errors import CeleryOpsError
+from ansible_collections.celeryops.cluster.plugins.module_utils._link import Link
 from ansible_collections.celeryops.cluster.plugins.module_utils._replies import (
     DUPLICATE_GRACE,
     Gathering,
     Replies,
     all_duplicates,
+)
+from ansible_collections.celeryops.cluster.plugins.module_utils._security import (
+    Codec,
+    RefusedError,
+    codec,
 )
 
 T = TypeVar("T")
@@ -46,8 +52,12 @@ CONNECT_SECONDS = 4.0
 CLOSE_SECONDS = 1.0
 # What a step may take longer than its own time-outs say before it is given up.
 MARGIN_SECONDS = 0.5
-# The library's time-out for one read starts again after each empty read, hence short reads.
-READ_SECONDS = 0.05
+# How long it may take to find out why nobody answered; a broker that is frozen is noticed by it.
+SILENCE_SECONDS = 1.0
+# Late replies to this many calls still tell of duplicates.
+CALLS_REMEMBERED = 16
+# Of so many silent nodes it is looked up whether their mailboxes are there.
+MAILBOXES_LOOKED_UP = 3
 
 
 @dataclass(frozen=True)
@@ -71,6 +81,9 @@ class Client:
 
     After a fault the connection is given up, and the next call makes a new one. A client serves
     one module call or one reading; it isn't safe for use by several threads at once.
+
+    Attributes:
+        notes: Sentences on what was odd about the replies so far, or about their absence.
     """
 
     def __init__(self, broker: Broker, timeout: float) -> None:
@@ -82,10 +95,18 @@ class Client:
         """
         self._broker = broker
         self._deadline = time.monotonic() + timeout
-        self._link: _Link | None = None
+        self._codec: Codec | None = None
+        self._link: Link | None = None
         # With those that were given up: their reply queues are deleted in the end.
-        self._links: list[_Link] = []
+        self._links: list[Link] = []
         self._gatherings: dict[str, Gathering] = {}
+        self._duplicates: set[str] = set()
+        # The nodes for whose second worker was waited. One that answers later still is noticed, in
+        # the next call.
+        self._examined: set[str] = set()
+        self.notes: list[str] = []
+        # Those of them that are about silence.
+        self._silences: set[str] = set()
 
     def __enter__(self) -> Client:
         return self
@@ -101,7 +122,7 @@ class Client:
     @property
     def duplicates(self) -> list[str]:
         """The names under which more than one worker has answered any call so far."""
-        return all_duplicates(self._gatherings.values())
+        return sorted(self._duplicates.union(all_duplicates(self._gatherings.values())))
 
     def remaining(self) -> float:
         """Seconds until the deadline, at least 0."""
@@ -149,7 +170,8 @@ class Client:
         calls: Sequence[Call],
         *,
         patience: float | None = None,
-        grace: float = DUPLICATE_GRACE,
+        grace: float | None = None,
+        settle: bool = False,
     ) -> list[Replies]:
         """Send several commands at once and wait for all their replies.
 
@@ -158,7 +180,10 @@ class Client:
         Args:
             calls: The commands.
             patience: Seconds to wait for silent nodes; until the deadline by default.
-            grace: Seconds to wait for a second worker of a name when all nodes have answered.
+            grace: Seconds to wait for a second worker of a name when all nodes have answered. By
+                default the wait is left out where an earlier call has looked for duplicates of
+                all these nodes.
+            settle: Whether to give up nodes that are far slower than all others.
 
         Raises:
             BrokerError: The broker can't be reached or fails.
@@ -166,21 +191,46 @@ class Client:
         """
         for call in calls:
             check_command(call.command, call.arguments)
-        link = self._connected()
+        link, messages = self._connected()
         seconds = self.remaining() if patience is None else min(patience, self.remaining())
+        window = self._duplicate_window(calls) if grace is None else grace
 
         def send_and_gather() -> list[Gathering]:
-            limit = time.monotonic() + seconds
-            gatherings = [self._send(link, call, seconds) for call in calls]
-            while True:
-                over = max((g.over_at(limit, grace) for g in gatherings), default=0.0)
-                left = over - time.monotonic()
-                if left <= 0:
-                    return gatherings
-                link.read(min(left, READ_SECONDS))
+            gatherings = [self._send(link, messages, call, seconds) for call in calls]
+            self._gather(link, gatherings, seconds, window, settle)
+            return gatherings
 
         gatherings = self._bounded(send_and_gather, seconds + MARGIN_SECONDS)
-        return [gathering.replies(time.monotonic()) for gathering in gatherings]
+        self._look_into_silence(link, messages, calls, gatherings)
+        all_replies = [gathering.replies(time.monotonic()) for gathering in gatherings]
+        if window >= DUPLICATE_GRACE:
+            self._examined.update(*(replies.answers for replies in all_replies))
+        return all_replies
+
+    def send_canaries(self, doors: Mapping[str, Door], *, patience: float) -> Replies:
+        """Put a canary into the queue of each node, and wait for all to come back.
+
+        Args:
+            doors: The way to each node's own queue.
+            patience: Seconds to wait for those that don't.
+
+        Raises:
+            BrokerError: The broker can't be reached or fails.
+        """
+        link, messages = self._connected()
+        seconds = min(patience, self.remaining())
+
+        def send_and_gather() -> Gathering:
+            ticket = str(uuid4())
+            gathering = Gathering(doors, time.monotonic())
+            self._remember(ticket, gathering)
+            for door in doors.values():
+                link.send_canary(door, ticket, messages.encode, seconds)
+            self._gather(link, [gathering], seconds)
+            return gathering
+
+        gathering = self._bounded(send_and_gather, seconds + MARGIN_SECONDS)
+        return gathering.replies(time.monotonic())
 
     def queue_sizes(self, names: Collection[str]) -> dict[str, int | None]:
         """The number of messages that wait in each queue; None for a queue that doesn't exist.
@@ -190,45 +240,153 @@ class Client:
         Raises:
             BrokerError: The broker can't be reached or fails.
         """
-        link = self._connected()
+        link, _messages = self._connected()
         return self._bounded(lambda: link.queue_sizes(names), self.remaining() + MARGIN_SECONDS)
+
+    def run(self, step: Callable[[Any], T]) -> T:
+        """Run a step with kombu's connection to the broker, until the deadline.
+
+        Raises:
+            BrokerError: The broker can't be reached or fails.
+        """
+        link, _messages = self._connected()
+        return self._bounded(lambda: link.run(step), self.remaining() + MARGIN_SECONDS)
 
     def close(self) -> None:
         """Delete the reply queues and close the connections, as far as the broker still answers."""
         self._link = None
+        complete = all(gathering.complete for gathering in self._gatherings.values())
         while self._links:
-            _in_thread(self._links.pop().close, CLOSE_SECONDS)
+            in_thread(partial(self._links.pop().close, complete=complete), CLOSE_SECONDS)
 
-    def _connected(self) -> _Link:
+    def _connected(self) -> tuple[Link, Codec]:
+        if self._codec is None:
+            self._codec = self._bounded(lambda: codec(self._broker), self.remaining())
         if self._link is None:
             seconds = min(CONNECT_SECONDS, self.remaining())
-            link = self._bounded(lambda: _Link(self._broker, seconds, self._receive), seconds)
+            link = self._bounded(
+                lambda: Link(self._broker, seconds, self._receive), seconds, too_late=_close
+            )
             self._links.append(link)
             self._link = link
-        return self._link
+        return self._link, self._codec
 
-    def _send(self, link: _Link, call: Call, seconds: float) -> Gathering:
+    def _gather(
+        self,
+        link: Link,
+        gatherings: Sequence[Gathering],
+        seconds: float,
+        grace: float = DUPLICATE_GRACE,
+        settle: bool = False,
+    ) -> None:
+        """Receive replies until nothing more is awaited."""
+        limit = time.monotonic() + seconds
+        while True:
+            over = max((g.over_at(limit, grace, settle=settle) for g in gatherings), default=0.0)
+            left = over - time.monotonic()
+            if left <= 0:
+                return
+            link.read(left)
+
+    def _send(self, link: Link, messages: Codec, call: Call, seconds: float) -> Gathering:
         ticket = str(uuid4())
-        gathering = Gathering(call.nodes, time.monotonic())
+        gathering = Gathering(call.nodes, time.monotonic(), directed=call.directed)
         # Celery takes an empty list of nodes for "all of them".
         if call.nodes is None or call.nodes:
-            self._gatherings[ticket] = gathering
-            link.send(call, ticket, seconds)
+            self._remember(ticket, gathering)
+            command = {
+                "method": call.command,
+                "arguments": dict(call.arguments),
+                "destination": sorted(call.nodes) if call.nodes and call.directed else None,
+                "pattern": None,
+                "matcher": None,
+                "ticket": ticket,
+            }
+            link.send(command, messages.encode, seconds)
         return gathering
 
-    def _receive(self, ticket: str, reply: Mapping[str, Any]) -> None:
-        if ticket in self._gatherings:
-            self._gatherings[ticket].add(reply, time.monotonic())
+    def _duplicate_window(self, calls: Sequence[Call]) -> float:
+        asked = {node for call in calls for node in call.nodes or ()}
+        return 0.0 if asked <= self._examined else DUPLICATE_GRACE
 
-    def _bounded(self, step: Callable[[], T], seconds: float) -> T:
+    def _remember(self, ticket: str, gathering: Gathering) -> None:
+        self._gatherings[ticket] = gathering
+        while len(self._gatherings) > CALLS_REMEMBERED:
+            oldest = self._gatherings.pop(next(iter(self._gatherings)))
+            self._duplicates |= oldest.duplicates
+
+    def _receive(self, message: Any) -> None:
+        gathering = self._gatherings.get(str(message.headers.get("ticket")))
+        if gathering is None or self._codec is None:
+            return
+        # A worker whose reply RabbitMQ doesn't confirm publishes it once more, clock and all; a
+        # second worker of its name has a clock of its own.
+        if self._broker.url.startswith("amqp") and gathering.repeats(
+            (message.headers.get("clock"), message.body)
+        ):
+            return
+        try:
+            gathering.add(self._codec.decode(message), time.monotonic())
+        except RefusedError as refusal:
+            gathering.refuse(str(refusal))
+
+    def _look_into_silence(
+        self, link: Link, messages: Codec, calls: Sequence[Call], gatherings: Sequence[Gathering]
+    ) -> None:
+        """Find out why a call was not answered by anybody.
+
+        Raises:
+            BrokerError: The broker doesn't answer either.
+            CeleryOpsError: Replies came, and none of them could be accepted.
+        """
+        if any(call.nodes and not g.silent for call, g in zip(calls, gatherings, strict=True)):
+            # It was silent for a while, as during a restart, and is not any more.
+            self.notes[:] = [note for note in self.notes if note not in self._silences]
+        for call, gathering in zip(calls, gatherings, strict=True):
+            if gathering.why_refused:
+                sentence = f"Replies to `{call.command}` were refused: {gathering.why_refused}."
+                if gathering.silent:
+                    raise CeleryOpsError(sentence)
+                self._note(sentence)
+            elif gathering.silent and call.nodes:
+                some = sorted(call.nodes)[:MAILBOXES_LOOKED_UP]
+                sentence = self._why_silent(link, messages, some)
+                self._silences.add(sentence)
+                self._note(sentence)
+
+    def _why_silent(self, link: Link, messages: Codec, nodes: Sequence[str]) -> str:
+        if present := self._bounded(lambda: link.mailboxes(nodes), SILENCE_SECONDS):
+            return (
+                f"Nobody answered, though the broker has the mailbox of {', '.join(present)}: "
+                "busy (a `solo` pool answers between its tasks), stuck, killed a moment ago, or "
+                f"refusing messages that come {messages.manner}; the worker's log tells which."
+            )
+        return (
+            f"Nobody answered, and the broker has no mailbox of {', '.join(nodes)}: not running, "
+            "or with another virtual host, database, key prefix or `control_exchange` than "
+            f"{self._broker.origin} says."
+        )
+
+    def _note(self, sentence: str) -> None:
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
+    def _bounded(
+        self,
+        step: Callable[[], T],
+        seconds: float,
+        too_late: Callable[[Future[T]], None] | None = None,
+    ) -> T:
         """Run a step of messaging, for at most some seconds.
 
         Neither the look-up of names nor the libraries' retries honour a time-out, hence the
         thread: it is left behind when its time is over, together with the connection.
         """
         link, self._link = self._link, None
-        future = _in_thread(step, seconds)
+        future = in_thread(step, seconds)
         if not future.done():
+            if too_late:
+                future.add_done_callback(too_late)
             raise no_answer(self._broker, seconds)
         try:
             value = future.result()
@@ -245,92 +403,13 @@ class Client:
         return value
 
 
-class _Link:
-    """A connection with its reply queue; one thread at a time may use it."""
-
-    def __init__(
-        self, broker: Broker, seconds: float, receive: Callable[[str, Mapping[str, Any]], None]
-    ) -> None:
-        from kombu.connection import Connection
-        from kombu.messaging import Consumer, Producer
-        from kombu.pidbox import Mailbox
-
-        place = reachable(broker, seconds)
-        self._connection = Connection(
-            # Sentinel needs all its places, and asks them itself.
-            place.url if place and not broker.url.startswith("sentinel") else broker.url,
-            ssl=broker.use_ssl or False,
-            connect_timeout=seconds,
-            transport_options=transport_options(broker, seconds),
-        )
-        try:
-            self._connection.ensure_connection(max_retries=1, interval_start=0, timeout=seconds)
-            self._channel = self._connection.channel()
-            mailbox: Any = Mailbox(broker.exchange, type="fanout", connection=self._connection)
-            self._exchange = mailbox.exchange
-            self._serializer = broker.serializer
-            self._producer = Producer(self._channel, auto_declare=False)
-            self._replies = mailbox.reply_queue(self._channel)
-            self._consumer = Consumer(
-                self._channel,
-                [self._replies],
-                callbacks=[lambda body, message: receive(message.headers.get("ticket", ""), body)],
-                accept=list(broker.accept),
-                no_ack=True,
-            )
-            self._consumer.consume()
-        except BaseException:
-            self._connection.release()
-            raise
-
-    def send(self, call: Call, ticket: str, seconds: float) -> None:
-        self._producer.publish(
-            {
-                "method": call.command,
-                "arguments": dict(call.arguments),
-                "destination": sorted(call.nodes) if call.nodes and call.directed else None,
-                "pattern": None,
-                "matcher": None,
-                "ticket": ticket,
-                "reply_to": {
-                    "exchange": self._replies.exchange.name,
-                    "routing_key": self._replies.routing_key,
-                },
-            },
-            exchange=self._exchange.name,
-            declare=[self._exchange],
-            # Each worker takes over a clock that is ahead of its own, which this one never is.
-            headers={"clock": 1, "expires": time.time() + seconds},
-            serializer=self._serializer,
-            retry=False,
-        )
-
-    def read(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            self._connection.drain_events(timeout=seconds)
-
-    def queue_sizes(self, names: Collection[str]) -> dict[str, int | None]:
-        return {name: self._queue_size(name) for name in sorted(names)}
-
-    def _queue_size(self, name: str) -> int | None:
-        # On Redis nothing is declared, and asking whether the queue exists ignores a key prefix.
-        passive = self._connection.transport.driver_type != "redis"
-        # A channel of its own, since RabbitMQ closes it when the queue doesn't exist.
-        with self._connection.channel() as channel:
-            try:
-                return int(channel.queue_declare(queue=name, passive=passive).message_count)
-            except self._connection.channel_errors:
-                return None
-
-    def close(self) -> None:
-        try:
-            self._consumer.cancel()
-            self._channel.after_reply_message_received(self._replies.name)
-        finally:
-            self._connection.release()
+def _close(connecting: Future[Link]) -> None:
+    """Close a connection that came about when it was no longer wanted."""
+    if not connecting.exception():
+        connecting.result().close(complete=True)
 
 
-def _in_thread(step: Callable[[], T], seconds: float) -> Future[T]:
+def in_thread(step: Callable[[], T], seconds: float) -> Future[T]:
     """Run a step in a thread, and come back when it is over or after some seconds."""
     future: Future[T] = Future()
 

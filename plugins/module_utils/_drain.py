@@ -10,15 +10,23 @@ so that every step is read back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta, timezone
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from ansible_collections.celeryops.cluster.plugins.module_utils._client import Call
-from ansible_collections.celeryops.cluster.plugins.module_utils._errors import BrokerError
+from ansible_collections.celeryops.cluster.plugins.module_utils._errors import (
+    BrokerError,
+    CeleryOpsError,
+)
 from ansible_collections.celeryops.cluster.plugins.module_utils._nodes import listed
 from ansible_collections.celeryops.cluster.plugins.module_utils._replies import Replies
+
+T = TypeVar("T")
 
 # Seconds. Replies to a reading come within milliseconds; a worker that is silent for longer is
 # taken for missing.
@@ -56,6 +64,8 @@ class Caller(Protocol):
 
     def wait(self, seconds: float) -> None: ...
 
+    def run(self, step: Callable[[Any], T]) -> T: ...
+
     @property
     def duplicates(self) -> list[str]: ...
 
@@ -69,7 +79,7 @@ def pause(client: Caller, queues: Mapping[str, Queues]) -> None:
     """
     calls = [
         Call("cancel_consumer", {"queue": queue["name"]}, nodes)
-        for queue, nodes in _by_queue(queues)
+        for queue, nodes in by_value(queues)
     ]
     client.call_all(calls, patience=READING_PATIENCE)
 
@@ -118,6 +128,46 @@ def eta_is_near(scheduled: Sequence[Mapping[str, Any]], now: datetime) -> bool:
     return any(_is_near(task["eta"], now) for task in scheduled if task["eta"])
 
 
+def by_value(values: Mapping[str, Sequence[T]]) -> list[tuple[T, list[str]]]:
+    """Each of the nodes' values with the nodes that have it, equal values together."""
+    entries: list[tuple[T, list[str]]] = []
+    for node, own in values.items():
+        for value in own:
+            nodes = next((nodes for known, nodes in entries if known == value), None)
+            if nodes is None:
+                entries.append((value, [node]))
+            else:
+                nodes.append(node)
+    return entries
+
+
+@contextlib.contextmanager
+def interruptions_raise(state: str) -> Iterator[None]:
+    """Let SIGTERM and SIGHUP raise an error, while by default they end Python at once.
+
+    Args:
+        state: What some nodes may not be at then.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, _frame: Any) -> None:
+        raise CeleryOpsError(
+            f"Interrupted by {signal.Signals(number).name}: some nodes may not be at {state}, "
+            "run the module again."
+        )
+
+    previous = {
+        number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
 def _resting(
     client: Caller, command: str, nodes: Collection[str], suits: Callable[[Any], bool]
 ) -> set[str]:
@@ -135,8 +185,7 @@ def _resting(
 def _still_paused(client: Caller, queues: Mapping[str, Queues]) -> dict[str, Queues]:
     """Tell the nodes to consume; the ones that don't show it yet."""
     calls = [
-        Call("add_consumer", _consumer_arguments(queue), nodes)
-        for queue, nodes in _by_queue(queues)
+        Call("add_consumer", _consumer_arguments(queue), nodes) for queue, nodes in by_value(queues)
     ]
     client.call_all(calls, patience=RESUME_AGAIN_AFTER)
     shown = client.call("active_queues", nodes=queues, patience=RESUME_AGAIN_AFTER).answers
@@ -145,19 +194,6 @@ def _still_paused(client: Caller, queues: Mapping[str, Queues]) -> dict[str, Que
         for node, wanted in queues.items()
         if node not in shown or not _names(wanted) <= _names(shown[node])
     }
-
-
-def _by_queue(queues: Mapping[str, Queues]) -> list[tuple[Mapping[str, Any], list[str]]]:
-    """Each queue with the nodes that consume from it, one entry for each definition."""
-    entries: list[tuple[Mapping[str, Any], list[str]]] = []
-    for node, wanted in queues.items():
-        for queue in wanted:
-            nodes = next((nodes for known, nodes in entries if known == queue), None)
-            if nodes is None:
-                entries.append((queue, [node]))
-            else:
-                nodes.append(node)
-    return entries
 
 
 def _consumer_arguments(queue: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._replies import 
 
 ALL = "all"
 BEAT = "celerybeat@"
+DIRECT_QUEUE = ".dq2"
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,11 @@ class Selection:
     @property
     def everything(self) -> bool:
         return ALL in self.nodes
+
+    @property
+    def unbounded(self) -> bool:
+        """Whether it takes in all nodes that answer, where no inventory is known."""
+        return self.pool is None and (self.everything or not self.nodes)
 
 
 class Pinger(Protocol):
@@ -92,7 +98,7 @@ def known_nodes(cluster: Cluster, selection: Selection) -> list[str]:
 def answering_nodes(answered: Iterable[str], selection: Selection) -> list[str]:
     """The selected nodes of a cluster of which only those that answered are known, sorted.
 
-    A plain name is selected though it didn't answer: it was expected.
+    A plain name is selected though it didn't answer: it was expected, beside `all` as well.
 
     Raises:
         CeleryOpsError: A glob or the pool matches no node.
@@ -100,15 +106,20 @@ def answering_nodes(answered: Iterable[str], selection: Selection) -> list[str]:
     candidates = [name for name in answered if not name.startswith(BEAT)]
     if selection.pool:
         candidates = [name for name in candidates if pool_of(name) == selection.pool]
+    plain = [name for name in selection.nodes if name != ALL and not _is_glob(name)]
     if selection.everything or not selection.nodes:
-        return sorted(candidates)
-    plain = [name for name in selection.nodes if not _is_glob(name)]
+        return sorted({*candidates, *plain})
     return _matching([*candidates, *plain], selection, "this broker")
 
 
 def pool_of(name: str) -> str:
     """The pool of a node by its name, `<pool><number>@<host>`."""
     return re.sub(r"\d*@.*$", "", name)
+
+
+def is_direct_queue(name: str) -> bool:
+    """Whether a queue is a node's own, from which it consumes even while it is paused."""
+    return name.endswith(DIRECT_QUEUE)
 
 
 def listed(names: Iterable[str]) -> str:

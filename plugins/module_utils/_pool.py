@@ -15,6 +15,7 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._errors import C
 
 CEILING = 1000
 RESIZABLE = frozenset({"prefork", "gevent", "eventlet"})
+RESTARTABLE = frozenset({"prefork"})
 # Celery's name of the module, where it isn't the name of the kind.
 _KINDS = {"thread": "threads"}
 
@@ -30,7 +31,13 @@ class Range:
         return f"{self.max},{self.min}"
 
 
-Target: TypeAlias = "int | Range"
+@dataclass(frozen=True)
+class Restart:
+    """As many processes as there are, all of them new."""
+
+
+Step: TypeAlias = "int | Range"
+Target: TypeAlias = "Step | Restart"
 
 
 @dataclass(frozen=True)
@@ -41,23 +48,27 @@ class PoolState:
         kind: prefork, threads, solo, gevent or eventlet.
         size: The number of processes that are there, or of greenlets that are allowed.
         autoscale: The bounds, under `--autoscale`.
+        processes: The process ids, of kinds that have processes.
     """
 
     kind: str
     size: int
     autoscale: Range | None = None
+    processes: tuple[int, ...] = ()
 
     def shown(self, target: Target) -> Any:
         """The part of the state that a target is about, for results and diffs."""
         if isinstance(target, int):
             return self.size
+        if isinstance(target, Restart):
+            return sorted(self.processes)
         return shown(self.autoscale) if self.autoscale else None
 
-    def reached(self, target: Target) -> bool:
+    def reached(self, step: Step) -> bool:
         """Whether the pool is as it should be."""
-        if isinstance(target, int):
-            return self.size == target
-        return self.autoscale == target and self.size <= target.max
+        if isinstance(step, int):
+            return self.size == step
+        return self.autoscale == step and step.min <= self.size <= step.max
 
 
 @dataclass(frozen=True)
@@ -66,29 +77,44 @@ class Change:
 
     Attributes:
         ends_processes: Whether the node must be paused and idle first.
+        moves_prefetch: Whether the number of tasks that the node holds in advance changes.
     """
 
     command: str
     arguments: Mapping[str, int]
     ends_processes: bool
+    moves_prefetch: bool = True
 
 
 def shown(target: Target) -> Any:
-    """A target as results and diffs show it."""
-    return target if isinstance(target, int) else {"min": target.min, "max": target.max}
+    """A target as results and diffs show it; the ids of processes to come aren't known."""
+    if isinstance(target, Range):
+        return {"min": target.min, "max": target.max}
+    return target if isinstance(target, int) else None
 
 
-def target_of(size: int | None, autoscale_min: int | None, autoscale_max: int | None) -> Target:
+def target_of(
+    size: int | None, autoscale_min: int | None, autoscale_max: int | None, restarted: bool = False
+) -> Target:
     """Check what the user asked for.
 
     Raises:
-        CeleryOpsError: A size or a bound is out of range.
+        CeleryOpsError: It isn't one thing, or a size or a bound is out of range.
     """
+    if restarted:
+        if (size, autoscale_min, autoscale_max) != (None, None, None):
+            raise CeleryOpsError(
+                "a restart keeps the size: give `restarted` in a task of its own, without `size`, "
+                "`autoscale_min` and `autoscale_max`."
+            )
+        return Restart()
     if size is not None:
         _check_bounds("size", size)
         return size
     if autoscale_min is None or autoscale_max is None:
-        raise CeleryOpsError("give either `size`, or both `autoscale_min` and `autoscale_max`.")
+        raise CeleryOpsError(
+            "give either `size`, or both `autoscale_min` and `autoscale_max`, or `restarted: true`."
+        )
     _check_bounds("autoscale_min", autoscale_min)
     _check_bounds("autoscale_max", autoscale_max)
     if autoscale_min > autoscale_max:
@@ -105,31 +131,38 @@ def read_state(stats: Mapping[str, Any]) -> PoolState:
     for greenlets it is the only number there is.
     """
     pool = stats["pool"]
+    processes = tuple(pool.get("processes", ()))
     module = str(pool["implementation"]).partition(":")[0].rpartition(".")[2]
     bounds = stats.get("autoscaler")
     return PoolState(
         kind=_KINDS.get(module, module),
-        size=len(pool["processes"]) if "processes" in pool else int(pool["max-concurrency"]),
+        size=len(processes) if "processes" in pool else int(pool["max-concurrency"]),
         autoscale=Range(bounds["min"], bounds["max"]) if bounds else None,
+        processes=processes,
     )
 
 
-def refuse_fixed_pools(cluster: Cluster, nodes: Iterable[str]) -> None:
-    """Refuse pools that can't be resized, by the inventory alone.
+def refuse_fixed_pools(cluster: Cluster, nodes: Iterable[str], target: Target) -> None:
+    """Refuse pools that can't be resized or restarted, by the inventory alone.
 
     Raises:
         CeleryOpsError: One of the nodes has such a pool.
     """
     for name in nodes:
         node = cluster.nodes.get(name)
-        if node and node.kind not in RESIZABLE:
-            raise CeleryOpsError(_fixed(name, node.kind))
+        if node and (reason := _fixed(name, node.kind, target)):
+            raise CeleryOpsError(reason)
 
 
 def refusal(node: str, state: PoolState, target: Target) -> str | None:
     """Why a node can't be brought to the target at all; None if it can."""
-    if state.kind not in RESIZABLE:
-        return _fixed(node, state.kind)
+    if reason := _fixed(node, state.kind, target):
+        return reason
+    if isinstance(target, Restart) and state.autoscale:
+        return (
+            f"{node} runs under --autoscale={state.autoscale}, which replaces and ends processes "
+            "itself: restart its service instead."
+        )
     if isinstance(target, int) and state.autoscale:
         return (
             f"{node} runs under --autoscale={state.autoscale}, which would undo a size: "
@@ -143,15 +176,29 @@ def refusal(node: str, state: PoolState, target: Target) -> str | None:
     return None
 
 
-def change_for(state: PoolState, target: Target) -> Change | None:
-    """The command that brings a pool to the target; None if it is there already."""
-    if state.reached(target):
+def steps_to(state: PoolState, target: Target) -> list[Step]:
+    """The sizes or the range that a pool is brought to, one after the other.
+
+    A restart doubles the pool and halves it again, which ends the older processes: Celery's own
+    `pool_restart` answers "ok" and leaves idle processes as they are.
+    """
+    return [2 * state.size, state.size] if isinstance(target, Restart) else [target]
+
+
+def change_for(state: PoolState, step: Step) -> Change | None:
+    """The command that brings a pool to a size or range; None if it is there already."""
+    if state.reached(step):
         return None
-    if isinstance(target, Range):
-        return Change("autoscale", {"max": target.max, "min": target.min}, state.size > target.max)
-    if target > state.size:
-        return Change("pool_grow", {"n": target - state.size}, False)
-    return Change("pool_shrink", {"n": state.size - target}, True)
+    if isinstance(step, Range):
+        return Change(
+            "autoscale",
+            {"max": step.max, "min": step.min},
+            ends_processes=state.size > step.max,
+            moves_prefetch=state.autoscale is None or state.autoscale.max != step.max,
+        )
+    if step > state.size:
+        return Change("pool_grow", {"n": step - state.size}, ends_processes=False)
+    return Change("pool_shrink", {"n": state.size - step}, ends_processes=True)
 
 
 def _check_bounds(name: str, value: int) -> None:
@@ -165,7 +212,16 @@ def _check_bounds(name: str, value: int) -> None:
         )
 
 
-def _fixed(node: str, kind: str) -> str:
+def _fixed(node: str, kind: str, target: Target) -> str | None:
+    if isinstance(target, Restart):
+        if kind in RESTARTABLE:
+            return None
+        return (
+            f"{node} has a pool of kind {kind}, which has no processes of its own to restart: "
+            "restart its service instead."
+        )
+    if kind in RESIZABLE:
+        return None
     return (
         f"{node} has a pool of kind {kind}, which can't be resized live: change the pool's "
         "`concurrency` in the inventory and run the playbook celeryops.cluster.site."

@@ -2,30 +2,48 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to the collection: it may change without notice.
-"""The live size of a pool, kept for the next start of its workers.
+"""The live values of a pool, kept for the next start of its workers.
 
-The file overrides the size that the inventory declares. It also holds that declared size, so that
-a later change of the inventory wins over the file.
+The file overrides what the inventory declares. Beside each live value it holds the declared one, so
+that a later change of the inventory wins over the file.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.celeryops.cluster.plugins.module_utils._control_file import (
     CONFIGURATION,
     Cluster,
+    Node,
 )
 from ansible_collections.celeryops.cluster.plugins.module_utils._errors import CeleryOpsError
 from ansible_collections.celeryops.cluster.plugins.module_utils._nodes import listed
-from ansible_collections.celeryops.cluster.plugins.module_utils._pool import Target
 
-_DECLARED = "CELERYOPS_DECLARED_SIZE"
-_SIZE = "CELERY_WORKER_CONCURRENCY"
+
+@dataclass(frozen=True)
+class Setting:
+    """What can be kept of a pool.
+
+    Attributes:
+        what: Its name in sentences.
+        declared: The variable with the inventory's value, by which its changes are noticed.
+        live: The variable that Celery reads.
+    """
+
+    what: str
+    declared: str
+    live: str
+
+
+SIZE = Setting("size", "CELERYOPS_DECLARED_SIZE", "CELERY_WORKER_CONCURRENCY")
+RANGE = Setting("range", "CELERYOPS_DECLARED_RANGE", "CELERY_WORKER_AUTOSCALE")
+QUEUES = Setting("list of queues", "CELERYOPS_DECLARED_QUEUES", "CELERY_WORKER_QUEUES")
+SETTINGS = (SIZE, RANGE, QUEUES)
 
 
 @dataclass(frozen=True)
@@ -34,8 +52,8 @@ class PoolFile:
 
     Attributes:
         before: What it holds; empty where there is none.
-        after: What it should hold; empty where there should be none, since the size is the
-            declared one.
+        after: What it should hold; empty where there should be none, since all values are the
+            declared ones.
     """
 
     pool: str
@@ -56,44 +74,51 @@ class PoolFile:
                 self.path.unlink(missing_ok=True)
         except OSError as error:
             raise CeleryOpsError(
-                f"{self.path} can't be written ({error.strerror}): the live size isn't kept for "
-                "the next start."
+                f"{self.path} can't be written ({error.strerror}): what was set live isn't kept "
+                "for the next start."
             ) from error
 
 
-def refuse_unkept(cluster: Cluster, target: Target) -> None:
-    """Refuse a target that can't be kept for the next start, whatever the nodes.
+def refuse_unkept(cluster: Cluster) -> None:
+    """Refuse to keep anything where no inventory is known, whatever the nodes.
 
     Raises:
-        CeleryOpsError: It is a range, or the app isn't known.
+        CeleryOpsError: The app isn't known.
     """
-    if not isinstance(target, int):
-        raise CeleryOpsError(
-            "a range can't be kept for the next start: set `persist: false`, and change the "
-            "pool's range in the inventory as well."
-        )
     if cluster.app is None:
         raise CeleryOpsError(
-            "a size can be kept only with `app`: set `persist: false` to change it until the "
-            "next start of the workers."
+            "a live value can be kept only with `app`: set `persist: false` to change it until "
+            "the next start of the workers."
         )
 
 
 def pool_files(
-    cluster: Cluster, nodes: Collection[str], size: int, configuration: Path = CONFIGURATION
+    cluster: Cluster,
+    nodes: Collection[str],
+    setting: Setting,
+    change: Callable[[str], str],
+    configuration: Path = CONFIGURATION,
 ) -> list[PoolFile]:
-    """The files that keep a size for some nodes of the host.
+    """The files that keep a value for some nodes of the host.
+
+    Args:
+        cluster: The cluster.
+        nodes: The nodes.
+        setting: What is kept.
+        change: Gives the new value from the present one, which is the one in the file, or else the
+            declared one.
+        configuration: The directory that holds one directory for each app.
 
     Raises:
-        CeleryOpsError: The size can't be kept for exactly these nodes, or not on this host.
+        CeleryOpsError: The value can't be kept for exactly these nodes, or not on this host.
     """
     foreign = [name for name in nodes if cluster.nodes[name].host != cluster.host]
     if foreign:
         raise CeleryOpsError(
-            f"the size of {listed(foreign)} can be kept only on its own host, and this is "
-            f"{cluster.host}: run the module there, or set `persist: false`."
+            f"the {setting.what} of {listed(foreign)} can be kept only on its own host, and this "
+            f"is {cluster.host}: run the module there, or set `persist: false`."
         )
-    pools = {cluster.nodes[name].pool for name in nodes}
+    pools = {cluster.nodes[name].pool: cluster.nodes[name] for name in nodes}
     left_out = [
         name
         for name in cluster.local_nodes()
@@ -101,25 +126,70 @@ def pool_files(
     ]
     if left_out:
         raise CeleryOpsError(
-            f"a size is kept for the whole pool, {listed(left_out)} included: "
+            f"a {setting.what} is kept for the whole pool, {listed(left_out)} included: "
             "name all nodes of the pool on this host, or set `persist: false`."
         )
-    directory = configuration / str(cluster.app) / "pools"
+    directory = _directory(cluster, configuration)
     if not os.access(directory, os.W_OK):
         raise CeleryOpsError(
             f"{directory} is missing or can't be written: run the playbook celeryops.cluster.site, "
             "and this task with `become: true`."
         )
-    declared = {cluster.nodes[name].pool: cluster.nodes[name].size for name in nodes}
-    return [
-        PoolFile(
-            pool,
-            directory / f"{pool}.env",
-            _read(directory / f"{pool}.env"),
-            {_DECLARED: str(declared[pool]), _SIZE: str(size)} if size != declared[pool] else {},
-        )
-        for pool in sorted(pools)
-    ]
+    files = []
+    for pool, node in sorted(pools.items()):
+        if not declared_value(node, setting):
+            raise CeleryOpsError(
+                f"the inventory declares no {setting.what} for pool '{pool}', and what is kept "
+                "only overrides that: declare it there, or set `persist: false`."
+            )
+        path = directory / f"{pool}.env"
+        before = _read(path)
+        value = change(present_value(before, node, setting))
+        files.append(PoolFile(pool, path, before, _with(before, setting, node, value)))
+    return files
+
+
+def kept_value(
+    cluster: Cluster, node: Node, setting: Setting, configuration: Path = CONFIGURATION
+) -> str:
+    """The value that a node of this host starts with: the live one, or else the declared one."""
+    values = _read(_directory(cluster, configuration) / f"{node.pool}.env")
+    return present_value(values, node, setting)
+
+
+def declared_value(node: Node, setting: Setting) -> str:
+    """The inventory's value as the variable of the environment has it; empty where it has none."""
+    if setting is SIZE:
+        return str(node.size)
+    if setting is RANGE:
+        return "{1},{0}".format(*node.autoscale) if node.autoscale else ""
+    return ",".join(node.queues)
+
+
+def present_value(values: Mapping[str, str], node: Node, setting: Setting) -> str:
+    """The value that a node starts with, where its pool's file holds some values."""
+    declared = declared_value(node, setting)
+    # A live value that the inventory has overtaken doesn't count; the role is about to drop it.
+    overtaken = values.get(setting.declared) != declared
+    return declared if overtaken else values.get(setting.live, declared)
+
+
+def _directory(cluster: Cluster, configuration: Path) -> Path:
+    return configuration / str(cluster.app) / "pools"
+
+
+def _with(before: Mapping[str, str], setting: Setting, node: Node, value: str) -> dict[str, str]:
+    """The values of the file with another live value; those of each setting side by side."""
+    declared = declared_value(node, setting)
+    values = {name: text for name, text in before.items() if name not in _names(setting)}
+    if value != declared:
+        values |= {setting.declared: declared, setting.live: value}
+    order = [name for known in SETTINGS for name in _names(known)]
+    return {name: values[name] for name in order if name in values}
+
+
+def _names(setting: Setting) -> tuple[str, str]:
+    return setting.declared, setting.live
 
 
 def _read(path: Path) -> dict[str, str]:

@@ -74,4 +74,7 @@ def _hide_in_text(text: str) -> str:
 
 
 def _hide_pair(match: re.Match[str]) -> str:
-    return match["name"] + match["sign"] + HIDDEN if looks_secret(match["name"]) else match[0]
+    if looks_secret(match["name"]):
+        return match["name"] + match["sign"] + HIDDEN
+    # Such as `ValueError: password=…`.
+    return match["name"] + match["sign"] + _PAIR.sub(_hide_pair, match["value"])

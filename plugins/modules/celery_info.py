@@ -19,6 +19,17 @@ extends_documentation_fragment:
   - celeryops.cluster.attributes.read_only
   - celeryops.cluster.celery
 options:
+  queue:
+    version_added: 0.2.0
+    description:
+      - Only nodes that consume from this queue now, whatever the inventory says.
+      - A node that doesn't tell its queues is returned as missing.
+    type: str
+  task_ids:
+    version_added: 0.2.0
+    description: The ids of tasks, for V(query_task) in O(gather).
+    type: list
+    elements: str
   gather:
     description:
       - What to ask for.
@@ -27,6 +38,9 @@ options:
         and V(conf) return what C(celery inspect) shows under these names.
       - V(report) returns the head of Celery's report, with the versions of the software. The
         settings that follow in it are left out, since V(conf) returns them without their secrets.
+      - V(query_task) looks for the tasks of O(task_ids) and returns those that the node has, each
+        with its C(state) (V(reserved), V(scheduled), V(active) or V(ready)) and what the node knows
+        of it as C(task). A task that waits in the broker, or has ended, is on no node.
       - V(release) returns the release of the application that the node runs, or null where the
         node runs without the package C(celeryops_runtime).
     type: list
@@ -42,6 +56,7 @@ options:
       - revoked
       - conf
       - report
+      - query_task
       - clock
       - release
     default: [ping]
@@ -81,9 +96,25 @@ EXAMPLES = r"""
     gather: release
   run_once: true
 
+- name: See what the nodes run that consume from one queue
+  celeryops.cluster.celery_info:
+    app: shop
+    nodes: all
+    queue: mail
+    gather: [active, reserved]
+  run_once: true
+
+- name: Find the node that has a task
+  celeryops.cluster.celery_info:
+    app: shop
+    nodes: all
+    gather: query_task
+    task_ids: [8a1b0e9c-3f54-4f0c-9d5e-0c1f5f7f8f11]
+  run_once: true
+
 - name: Ask a cluster that was set up by other means
   celeryops.cluster.celery_info:
-    broker_url: "redis://:{{ broker_password | urlencode }}@broker.example.com:6379/0"
+    broker_url: "redis://:{{ broker_password | celeryops.cluster.url_quote }}@broker1:6379/0"
     gather: [registered, conf]
   delegate_to: localhost
   run_once: true
@@ -141,18 +172,30 @@ GATHER = [
     "revoked",
     "conf",
     "report",
+    "query_task",
     "clock",
     "release",
 ]
 OPTIONS: dict[str, dict[str, Any]] = {
+    "queue": {"type": "str"},
+    "task_ids": {"type": "list", "elements": "str"},
     "gather": {"type": "list", "elements": "str", "choices": GATHER, "default": ["ping"]},
 }
 
 
 def info(session: Session) -> dict[str, Any]:
+    params = session.params
     with session.client() as client:
         selection = session.selection(anywhere=True)
-        return asdict(gather(client, session.cluster, selection, session.params["gather"]))
+        found = gather(
+            client,
+            session.cluster,
+            selection,
+            params["gather"],
+            params["queue"],
+            params["task_ids"] or (),
+        )
+        return asdict(found)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: celery_pool
 version_added: 0.1.0
-short_description: Set the size of the pools of Celery workers, live
+short_description: Resize or restart the pools of Celery workers, live
 description:
   - Brings the pools of worker nodes to a number of processes, without a restart and without losing
     a task.
@@ -18,6 +18,15 @@ description:
   - To shrink, a node stops consuming, runs what it holds, ends the surplus processes while it is
     idle, and consumes again. Each of these steps is verified. If the node isn't idle in time, or
     whatever else fails, it consumes again and keeps its size.
+  - On RabbitMQ from 4.0 on, and with quorum queues, consumers keep the prefetch count that they
+    began with, so that new processes would get no tasks. There a node also stops consuming before
+    it grows, until it is idle but for 2 seconds at most, and consumes again with the new count. If
+    it still runs tasks then, it takes as many more as its new size allows, and the surplus waits in
+    it until some have ended.
+  - To restart, a node that is paused and idle gets as many new processes as it has, and then ends
+    the old ones. It consumes nothing for about 6 seconds. Celery's own C(pool_restart) isn't used,
+    since it leaves idle processes as they are, and needs C(worker_pool_restarts), which lets
+    anybody at the broker import modules.
   - A change is sent once in a run. Whether a node that was silent has carried it out is told by
     the node's state, not guessed, and a run that ended early is completed by the next one.
   - Pools of kind C(prefork), C(gevent) and C(eventlet) can be resized. Those of kind C(threads)
@@ -25,16 +34,14 @@ description:
 extends_documentation_fragment:
   - celeryops.cluster.attributes
   - celeryops.cluster.attributes.changing
+  - celeryops.cluster.celery.changing_nodes
   - celeryops.cluster.celery
+attributes:
+  idempotent:
+    support: partial
+    details:
+      - With O(restarted=true) each run restarts.
 options:
-  nodes:
-    description:
-      - Names of nodes, or globs like V(cpu*@worker1).
-      - By default the nodes that run on the host of the module. On a host without nodes, and with
-        O(broker_url), it must be given.
-      - V(all) means all nodes of the cluster.
-    type: list
-    elements: str
   size:
     description:
       - The number of processes that each of the nodes shall have, from 1 to 1000.
@@ -45,24 +52,38 @@ options:
     description:
       - The lower bound for nodes that run under C(--autoscale), from 1 to 1000.
       - It must not be above O(autoscale_max). Celery itself takes such a range.
+      - It needs O(autoscale_max).
     type: int
   autoscale_max:
     description:
       - The upper bound for nodes that run under C(--autoscale), from 1 to 1000.
       - To bring it below the present number of processes is done like shrinking.
+      - It needs O(autoscale_min).
     type: int
+  restarted:
+    version_added: 0.2.0
+    description:
+      - Whether to replace every process by a new one, without a change of the size, in each run.
+      - Only pools of kind C(prefork) that don't run under C(--autoscale) can be restarted.
+      - It can't be combined with the size or the range, and needs a O(timeout) of 10 seconds or
+        more. With O(nodes=all) all nodes pause at about the same time.
+    type: bool
+    default: false
   persist:
     description:
-      - Whether the size shall outlast the next start of the workers.
-      - It is kept in C(/etc/celeryops/<app>/pools/<pool>.env) until the inventory's own size for
-        the pool changes. If O(size) is the inventory's, the file is removed.
-      - It needs O(app), all nodes of the pool on the host, and a run on that host. It can't be done
-        for a range.
+      - Whether the size or range shall outlast the next start of the workers.
+      - It is kept in C(/etc/celeryops/<app>/pools/<pool>.env) until the inventory's own size or
+        range for the pool changes. If it is the inventory's, it is removed there.
+      - It needs O(app), all nodes of the pool on the host, and a run on that host; for a range, the
+        inventory must declare one for the pool.
+      - It doesn't matter with O(restarted=true).
     type: bool
     default: true
 notes:
   - Without O(nodes) and O(pool), all pools of the host get the same size.
   - Growing makes a node hold more tasks in advance, in proportion.
+  - After a lost connection to RabbitMQ, Celery itself gives a node under C(--autoscale) a prefetch
+    count by the processes that are there, until its next start.
 seealso:
   - module: celeryops.cluster.celery_health
   - module: celeryops.cluster.celery_info
@@ -99,7 +120,14 @@ EXAMPLES = r"""
     pool: web
     autoscale_min: 2
     autoscale_max: 12
-    persist: false
+
+- name: Replace the processes of the pool cpu, one host after the other
+  celeryops.cluster.celery_pool:
+    app: shop
+    pool: cpu
+    restarted: true
+    timeout: 60
+  throttle: 1
 """
 
 RETURN = r"""
@@ -109,11 +137,15 @@ nodes:
   type: dict
   contains:
     before:
-      description: The size before, or the range as V(min) and V(max).
+      description:
+        - The size before, or the range as V(min) and V(max), or with O(restarted=true) the ids of
+          the processes.
       type: raw
       returned: always
     after:
-      description: The size or range afterwards; in check mode, as it would be.
+      description:
+        - The same afterwards; in check mode, as it would be. The ids of processes that would be
+          started aren't known, and are V(null).
       type: raw
       returned: always
   sample:
@@ -122,7 +154,7 @@ nodes:
       after: 8
 persisted:
   description: The values of the file that outlasts a start, by pool; empty where there is no file.
-  returned: when O(persist=true) and the nodes are at their size
+  returned: when the nodes could be read
   type: dict
   sample:
     cpu:
@@ -132,13 +164,13 @@ persisted:
         CELERY_WORKER_CONCURRENCY: "8"
 missing:
   description:
-    - The nodes that were silent. The others are brought to their size, then the module fails.
+    - The nodes that were silent. The others are done, then the module fails.
   returned: when the nodes could be read
   type: list
   elements: str
   sample: []
 errors:
-  description: Why a node isn't at its size, by name. The module fails then.
+  description: Why a node isn't as it should be, by name. The module fails then.
   returned: when the nodes could be read
   type: dict
   sample: {}
@@ -160,10 +192,13 @@ from typing import Any
 from ansible_collections.celeryops.cluster.plugins.module_utils._arguments import Session, run
 from ansible_collections.celeryops.cluster.plugins.module_utils._nodes import selected
 from ansible_collections.celeryops.cluster.plugins.module_utils._pool import (
+    Restart,
     refuse_fixed_pools,
     target_of,
 )
 from ansible_collections.celeryops.cluster.plugins.module_utils._pool_file import (
+    RANGE,
+    SIZE,
     pool_files,
     refuse_unkept,
 )
@@ -173,19 +208,24 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "size": {"type": "int"},
     "autoscale_min": {"type": "int"},
     "autoscale_max": {"type": "int"},
+    "restarted": {"type": "bool", "default": False},
     "persist": {"type": "bool", "default": True},
 }
 
 
 def pool(session: Session) -> dict[str, Any]:
     params, cluster = session.params, session.cluster
-    target = target_of(params["size"], params["autoscale_min"], params["autoscale_max"])
-    if params["persist"]:
-        refuse_unkept(cluster, target)
+    target = target_of(
+        params["size"], params["autoscale_min"], params["autoscale_max"], params["restarted"]
+    )
+    persist = params["persist"] and not isinstance(target, Restart)
+    if persist:
+        refuse_unkept(cluster)
     with session.client() as client:
         nodes = selected(client, cluster, session.selection(anywhere=False))
-        refuse_fixed_pools(cluster, nodes)
-        files = pool_files(cluster, nodes, params["size"]) if params["persist"] else []
+        refuse_fixed_pools(cluster, nodes, target)
+        kept = SIZE if isinstance(target, int) else RANGE
+        files = pool_files(cluster, nodes, kept, lambda _: str(target)) if persist else []
         return set_pools(client, nodes, target, files, session.check_mode)
 
 
@@ -195,7 +235,6 @@ def main() -> None:
         pool,
         mutually_exclusive=[("size", "autoscale_min"), ("size", "autoscale_max")],
         required_together=[("autoscale_min", "autoscale_max")],
-        required_one_of=[("size", "autoscale_max")],
     )
 
 

@@ -11,8 +11,9 @@ from difflib import get_close_matches
 from typing import Any
 
 KINDS = ("prefork", "gevent", "eventlet", "threads", "solo")
+SCALING_KINDS = ("prefork", "gevent", "eventlet")
 OPTIONS = (
-    "name", "queues", "kind", "concurrency", "instances", "prefetch_multiplier",
+    "name", "queues", "kind", "concurrency", "autoscale", "instances", "prefetch_multiplier",
     "loglevel", "environment", "extra_args",
 )  # fmt: skip
 # A dash would split the unit's name, a last digit would run into the instance's number.
@@ -55,12 +56,12 @@ def _problems(number: int, pool: Any) -> list[str]:
     kind = pool.get("kind", "prefork")
     if kind not in KINDS:
         problems.append(f"{where} has the unknown kind '{kind}': use {' or '.join(KINDS)}.")
-    for option, default in (("concurrency", None), ("instances", 1), ("prefetch_multiplier", 1)):
-        value = pool.get(option, default)
-        if value is None:
-            problems.append(f"{where} has no {option}: say how many processes it runs.")
-        elif not _is_positive(value):
+    for option in ("concurrency", "instances", "prefetch_multiplier"):
+        value = pool.get(option, 1)
+        absent = option == "concurrency" and value is None
+        if not absent and not _is_positive(value):
             problems.append(f"{where} has {option} {value}: use a whole number of 1 or more.")
+    problems += [f"{where} {problem}" for problem in _size_problems(pool, kind)]
     queues = pool.get("queues")
     if not isinstance(queues, (list, tuple)) or not queues:
         problems.append(f"{where} has no queues: list the queues it consumes under 'queues'.")
@@ -71,6 +72,28 @@ def _problems(number: int, pool: Any) -> list[str]:
             if not re.match(r"[\w.:@/-]+\Z", str(queue))
         ]
     return problems
+
+
+def _size_problems(pool: Mapping[str, Any], kind: Any) -> list[str]:
+    autoscale = pool.get("autoscale")
+    if autoscale is None:
+        missing = pool.get("concurrency") is None
+        return ["has no concurrency: say how many processes it runs."] if missing else []
+    if pool.get("concurrency") is not None:
+        return ["has both concurrency and autoscale: give one of them."]
+    if kind not in SCALING_KINDS:
+        return [f"is of kind '{kind}', which can't autoscale: give its concurrency instead."]
+    if (
+        not isinstance(autoscale, Mapping)
+        or set(autoscale) != {"min", "max"}
+        or not all(map(_is_positive, autoscale.values()))
+        or int(autoscale["min"]) > int(autoscale["max"])
+    ):
+        return [
+            f"has autoscale {autoscale}: give min and max, whole numbers of 1 or more, "
+            "min not above max."
+        ]
+    return []
 
 
 def _is_positive(value: Any) -> bool:
@@ -106,6 +129,12 @@ def pool_instances(pools: Sequence[Mapping[str, Any]], host: str) -> list[dict[s
     ]
 
 
+def pool_range(pool: Mapping[str, Any]) -> tuple[int, int] | None:
+    """The lowest and the highest number of processes of a pool that autoscales."""
+    bounds = pool.get("autoscale")
+    return (int(bounds["min"]), int(bounds["max"])) if bounds else None
+
+
 def cluster_nodes(
     pools_by_host: Mapping[str, Sequence[Mapping[str, Any]]], release: str | None
 ) -> dict[str, dict[str, Any]]:
@@ -119,9 +148,17 @@ def cluster_nodes(
             "pool": found["pool"]["name"],
             "kind": found["pool"].get("kind", "prefork"),
             "queues": list(found["pool"]["queues"]),
-            "size": int(found["pool"]["concurrency"]),
+            **_sizes(found["pool"]),
             "release": release,
         }
         for host, pools in pools_by_host.items()
         for found in pool_instances(pools, host)
     }
+
+
+def _sizes(pool: Mapping[str, Any]) -> dict[str, Any]:
+    """How many processes a node starts with, and the range if it autoscales."""
+    bounds = pool_range(pool)
+    if bounds is None:
+        return {"size": int(pool["concurrency"])}
+    return {"size": bounds[0], "autoscale": list(bounds)}

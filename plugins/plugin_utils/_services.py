@@ -8,7 +8,16 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.celeryops.cluster.plugins.plugin_utils._pools import pool_instances
+from ansible_collections.celeryops.cluster.plugins.module_utils._pool_file import (
+    QUEUES,
+    RANGE,
+    SIZE,
+    Setting,
+)
+from ansible_collections.celeryops.cluster.plugins.plugin_utils._pools import (
+    pool_instances,
+    pool_range,
+)
 
 _PLAIN = re.compile(r"[\w@%+=:,./-]+\Z")
 
@@ -31,9 +40,8 @@ def worker_services(
 ) -> list[dict[str, Any]]:
     """The services of a worker host, an instance each.
 
-    `entry` is what `celery -A` loads. `stop_timeout` and `watchdog` are seconds. The number of
-    processes comes from the environment, so that a live change outlasts a restart without a
-    change of the unit.
+    `entry` is what `celery -A` loads. `stop_timeout` and `watchdog` are seconds. What can be set
+    live comes from the environment, so that it outlasts a restart without a change of the unit.
     """
     with_runtime = entry.startswith("celeryops_runtime.")
     return [
@@ -60,7 +68,6 @@ def worker_services(
 def _worker_command(pool: Mapping[str, Any], app: str, host: str, entry: str) -> str:
     options = [
         f"--pool={pool.get('kind', 'prefork')}",
-        f"--queues={','.join(map(str, pool['queues']))}",
         f"--loglevel={pool.get('loglevel', 'INFO')}",
         *pool.get("extra_args", []),
     ]
@@ -75,10 +82,37 @@ def _worker_command(pool: Mapping[str, Any], app: str, host: str, entry: str) ->
 
 
 def _worker_environment(pool: Mapping[str, Any]) -> dict[str, Any]:
-    own = {"CELERY_WORKER_CONCURRENCY": pool["concurrency"]}
+    own: dict[str, Any] = {
+        setting.live: value for setting, value in _declared(pool).items() if value
+    }
     if "prefetch_multiplier" in pool:
         own["CELERY_WORKER_PREFETCH_MULTIPLIER"] = pool["prefetch_multiplier"]
     return own | dict(pool.get("environment", {}))
+
+
+def overtaken_values(pools: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """By the name of a pool's file of live values, what matches those that have been overtaken.
+
+    A value is overtaken when the inventory no longer declares what it declared when the value was
+    set live.
+    """
+    return {
+        f"{pool['name']}.env": "|".join(
+            rf'^{setting.declared}=(?!"?{re.escape(value)}"?$).*\n{setting.live}=.*\n'
+            for setting, value in _declared(pool).items()
+        )
+        for pool in pools
+    }
+
+
+def _declared(pool: Mapping[str, Any]) -> dict[Setting, str]:
+    """What the inventory declares, as Celery reads it; empty where it declares nothing."""
+    bounds = pool_range(pool)
+    return {
+        SIZE: "" if bounds else str(pool["concurrency"]),
+        RANGE: f"{bounds[1]},{bounds[0]}" if bounds else "",
+        QUEUES: ",".join(map(str, pool["queues"])),
+    }
 
 
 def program_services(programs: Sequence[Mapping[str, Any]], app: str) -> list[dict[str, Any]]:

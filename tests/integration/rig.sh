@@ -32,9 +32,12 @@ case ${1:-} in
     shift
     targets=("$@")
     ((${#targets[@]})) || mapfile -t targets < <(cd tests/integration/targets && printf '%s\n' *)
-    names=$(printf '"%s",' "${targets[@]}")
+    # Each in a process of its own: what one registers would win over another's variables.
     for inventory in onredis onrabbitmq; do
-      play "$inventory" tests/integration/targets.yml -e "{\"targets\": [${names%,}]}"
+      for target in "${targets[@]}"; do
+        echo "=== $target, $inventory"
+        play "$inventory" tests/integration/targets.yml -e "target=$target"
+      done
     done
     ;;
   down)

@@ -234,5 +234,6 @@ CELERYOPS_USER={{ _user }}
 CELERY_WORKER_CONCURRENCY={{ celery_worker_size }}
 {% include "broker.env.j2" %}
 """,
+    "docs/control.md": "| a | b | Test |\n| a | b | roles/worker/tasks/main.yml |\n",
     "roles/worker/templates/broker.env.j2": "CELERY_BROKER_URL={{ _celery_worker_url }}\n",
 }

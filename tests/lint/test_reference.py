@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from generate import (
     first_comment,
-    module_section,
-    modules_page,
     option_rows,
     playbooks_page,
+    plugin_section,
+    plugins_page,
     roles_page,
     to_markdown,
 )
@@ -71,7 +71,7 @@ def test_a_role_without_variables(make_repository: MakeRepository) -> None:
 
 
 def test_a_module() -> None:
-    section = module_section(
+    section = plugin_section(
         "celeryops.cluster.celery_pool",
         {
             "doc": {
@@ -110,7 +110,7 @@ def test_a_module() -> None:
 
 def test_modules_are_sorted() -> None:
     module = {"doc": {"short_description": "X"}}
-    page = modules_page({"celeryops.cluster.b": module, "celeryops.cluster.a": module})
+    page = plugins_page("Modules", {"celeryops.cluster.b": module, "celeryops.cluster.a": module})
     assert page.index("## a") < page.index("## b")
 
 

@@ -24,6 +24,14 @@ FILES: dict[str, list[tuple[str, str, str]]] = {
         ("templates/long.j2", "x\n" * 81, "81 lines, at most 80"),
         ("playbooks/long.yml", "# x\n" * 151, "151 lines, at most 150"),
     ],
+    "claims": [
+        (
+            "docs/control.md",
+            "| a | b | test_x.py::test_y |\n",
+            "there is no test 'test_x.py::test_y'",
+        ),
+        ("docs/control.md", "| a | b | target celery_pool |\n", "no test 'target celery_pool'"),
+    ],
     "shape": [
         ("roles/flower/tasks/main.yml", "---\n[]\n", "flower has no meta/argument_specs.yml"),
         ("roles/flower/tasks/main.yml", "---\n[]\n", "flower has no defaults/main.yml"),

@@ -32,7 +32,7 @@ FORESEEN = {
     ),
     "a pool of an unknown kind": (
         {"celery_worker_pools": [{**POOL, "kind": "fork"}]},
-        "celery_worker_pools: pool 'work' has the unknown kind 'fork': use prefork.",
+        "celery_worker_pools: pool 'work' has the unknown kind 'fork': use prefork or",
     ),
     "a certificate that isn't there": (
         {

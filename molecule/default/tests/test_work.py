@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,13 @@ from testinfra.host import Host
 from urllib3 import HTTPSConnectionPool
 
 ORDER = {"id": "order-1", "items": [{"sku": "desk", "quantity": 2, "price": 12500}]}
+
+INSTALL = """
+- hosts: worker1
+  become: true
+  gather_subset: ["!all", "!min", distribution, network, service_mgr]
+  roles: [celeryops.cluster.app]
+"""
 
 SEND = """
 import json
@@ -112,13 +121,38 @@ def test_the_safe_settings_hold_in_every_worker(module: Callable[..., dict[str, 
         assert node["stats"]["prefetch_count"] == len(node["stats"]["pool"]["processes"])
 
 
-@pytest.mark.parametrize("no_broker", ["systemctl stop"], indirect=True)
+@pytest.mark.parametrize("no_broker", ["systemctl kill --signal=STOP"], indirect=True)
 def test_a_worker_that_has_lost_its_broker_says_so_and_can_be_stopped(
     cluster: dict[str, Host], wait_until: Callable[..., None], no_broker: None
 ) -> None:
-    worker, unit = cluster["worker1"], "celery-monitoring-work@1.service"
+    broker, worker = cluster["broker1"], cluster["worker1"]
+    # A frozen broker leaves heartbeats unread: when it dies, the workers are in the middle of them.
+    address = worker.check_output("hostname --ip-address")
+    unread = f"ss --no-header --tcp --numeric state established sport = :6379 and dst = {address}"
+    wait_until(lambda: len(re.findall(r"^[1-9]", broker.check_output(unread), re.MULTILINE)) >= 2)
+    broker.check_output("systemctl kill --signal=KILL redis-server.service")
+    broker.check_output("systemctl stop redis-server.service")
+    unit = "celery-monitoring-work@1.service"
     status = f"systemctl show --property=StatusText --value {unit}"
     wait_until(lambda: "broker" in worker.check_output(status))
-    stopped = worker.run(f"timeout 30 systemctl stop {unit}")
+    stopped = worker.run(f"timeout 60 systemctl stop {unit}")
     worker.check_output(f"systemctl start --no-block {unit}")
     assert stopped.rc == 0
+
+
+def test_a_release_needs_no_secrets_of_the_controller(
+    cluster: dict[str, Host], play: Callable[..., Any], tmp_path: Path
+) -> None:
+    book = tmp_path / "app.yml"
+    book.write_text(INSTALL, encoding="utf-8")
+    project = Path(__file__).parents[3] / "examples/monitoring_app"
+    run = play(
+        book,
+        celery_app_name="other",
+        celery_app_source=str(project),
+        celery_secrets_dir=str(tmp_path / "none"),
+        celery_broker_password="given-by-the-inventory",
+    )
+    cluster["worker1"].check_output("rm -r /opt/celeryops/other /etc/celeryops/other")
+    assert run.errors == []
+    assert run.changed["worker1"] > 0

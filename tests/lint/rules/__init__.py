@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rules import (
     action_group,
+    claims,
     entry_points,
     forbidden,
     secrets,
@@ -21,6 +22,7 @@ RULES = (
     *secrets.RULES,
     sizes.RULE,
     action_group.RULE,
+    claims.RULE,
     *variables.RULES,
     shape.RULE,
     wording.RULE,

@@ -26,6 +26,9 @@ def import_runtime_app() -> Iterator[Callable[[], Celery]]:
     yield import_app
     if module := sys.modules.pop("celeryops_runtime.app", None):
         signals.beat_init.disconnect(module.beat_started)
+        signals.beat_init.disconnect(module.let_beat_answer)
+        signals.celeryd_after_setup.disconnect(module.add_direct_queue)
+        signals.worker_ready.disconnect(module.name_event_groups)
 
 
 @pytest.mark.parametrize("pool", ["solo", "threads"])
@@ -59,6 +62,10 @@ def test_worker(
                 "release": "1.0.0-1a2b3c4d",
                 "config": "c0ffee",
                 "runtime": celeryops_runtime.__version__,
+                "live": {},
+                "events": False,
+                "applies_time_limits": True,
+                "waits": {},
             }
         }
         app.control.shutdown([worker.hostname])

@@ -7,7 +7,7 @@ The app's code stays as it is.
 
 from __future__ import annotations
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 class SetupError(Exception):

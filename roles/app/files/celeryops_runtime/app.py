@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 
 from celery import signals
-from celery.worker.control import inspect_command
+from celery.worker.control import control_command, inspect_command
 
 from celeryops_runtime import SetupError
-from celeryops_runtime._control import celeryops
+from celeryops_runtime._beat import let_beat_answer
+from celeryops_runtime._canary import add_canary, add_direct_queue
+from celeryops_runtime._control import celeryops, celeryops_route
+from celeryops_runtime._events import name_event_groups
 from celeryops_runtime._heartbeat import send_heartbeats_once
+from celeryops_runtime._limits import time_limit
 from celeryops_runtime._loading import load
+from celeryops_runtime._stamp import stamp_tasks
 from celeryops_runtime._step import SystemdStep, beat_started
+from celeryops_runtime._unconfirmed import send_events_unconfirmed
 
 try:
     app = load(os.environ)
@@ -19,6 +25,14 @@ except SetupError as error:
     raise SystemExit(f"celeryops_runtime: {error}") from None
 
 send_heartbeats_once()
+send_events_unconfirmed()
+stamp_tasks()
 app.steps["consumer"].add(SystemdStep)
 signals.beat_init.connect(beat_started)
+signals.beat_init.connect(let_beat_answer)
+signals.celeryd_after_setup.connect(add_direct_queue)
+signals.worker_ready.connect(name_event_groups)
+add_canary(app)
 inspect_command()(celeryops)
+inspect_command()(celeryops_route)
+control_command()(time_limit)

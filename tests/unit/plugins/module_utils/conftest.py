@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,7 +23,10 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._control_file im
     Node,
 )
 from ansible_collections.celeryops.cluster.plugins.module_utils._errors import BrokerError
-from ansible_collections.celeryops.cluster.plugins.module_utils._replies import Replies
+from ansible_collections.celeryops.cluster.plugins.module_utils._replies import (
+    SETTLING_SECONDS,
+    Replies,
+)
 
 ROUND_TRIP = 0.01
 
@@ -33,6 +37,7 @@ class Worker:
 
     Attributes:
         size: The processes that are there.
+        oldest: The lowest of their ids; the oldest ones end first.
         consumed: The queues it consumes from.
         busy_until: When its last task ends; tasks end only by time.
         eta: Seconds from the start of the clock at which a held ETA task begins.
@@ -41,9 +46,15 @@ class Worker:
         lost: Commands after which it is silent, though it carries them out.
         stubborn: Commands that it confirms and doesn't carry out.
         refusing: The error that it answers, by command.
+        running: The tasks that it runs all the time.
+        door: Whether it has a queue of its own.
+        canary: Seconds that a canary takes; None if it doesn't come back.
+        live: What was set live for its pool.
+        waits: The waits of the tasks that came last, by queue.
     """
 
     size: int = 2
+    oldest: int = 100
     kind: str = "prefork"
     consumed: list[str] = field(default_factory=lambda: ["default"])
     busy_until: float = 0.0
@@ -59,6 +70,23 @@ class Worker:
     duplicated: bool = False
     reserved: list[str] = field(default_factory=list)
     smallest: int = 10**6
+    running: list[dict[str, Any]] = field(default_factory=list)
+    hard_limit: float = 0.0
+    registered: list[str] = field(default_factory=list)
+    door: bool = False
+    canary: float | None = 0.01
+    live: dict[str, str] = field(default_factory=dict)
+    waits: dict[str, Any] = field(default_factory=dict)
+    queue_type: str | None = None
+    conf: dict[str, Any] = field(default_factory=dict)
+    definitions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    events: bool | None = None
+    events_locked: bool = False
+    limits: dict[str, dict[str, Any]] = field(default_factory=dict)
+    applies_time_limits: bool = True
+
+    def pids(self) -> list[int]:
+        return list(range(self.oldest, self.oldest + self.size))
 
 
 class Fleet:
@@ -73,7 +101,9 @@ class Fleet:
         self.broker_fails_from = float("inf")
         self.broker_fails_until = float("inf")
         self.sizes: dict[str, int | None] = {}
+        self.canaries: dict[str, Any] = {}
         self.before_command: Callable[[str], None] = lambda _command: None
+        self.connection: Any = SimpleNamespace(transport=SimpleNamespace(driver_type="redis"))
 
     def remaining(self) -> float:
         return max(0.0, self.deadline - self.now)
@@ -99,20 +129,53 @@ class Fleet:
         return self.call_all([Call(command, arguments or {}, nodes)], patience=patience)[0]
 
     def call_all(
-        self, calls: Sequence[Call], *, patience: float | None = None, grace: float = 0.0
+        self,
+        calls: Sequence[Call],
+        *,
+        patience: float | None = None,
+        grace: float = 0.0,
+        settle: bool = False,
     ) -> list[Replies]:
         seconds = self.remaining() if patience is None else min(patience, self.remaining())
         replies = [self._reply(call) for call in calls]
         missing = any(reply.missing for reply in replies)
-        self.now += max(seconds if missing else ROUND_TRIP, grace)
-        return replies
+        if settle and all(reply.answers for reply in replies):
+            seconds = min(seconds, SETTLING_SECONDS)
+        elapsed = max(seconds if missing else ROUND_TRIP, grace)
+        self.now += elapsed
+        return [replace(reply, elapsed=elapsed) for reply in replies]
+
+    def send_canaries(self, doors: Mapping[str, Any], *, patience: float) -> Replies:
+        self.canaries = dict(doors)
+        seconds = min(patience, self.remaining())
+        back = {
+            node: worker.canary
+            for node, worker in self.workers.items()
+            if node in doors and worker.canary is not None and worker.canary <= seconds
+        }
+        missing = sorted(set(doors) - set(back))
+        self.now += seconds if missing else max(back.values(), default=0.0)
+        return Replies({node: {} for node in back}, missing=missing, arrived=back)
+
+    def run(self, step: Callable[[Any], Any]) -> Any:
+        return step(self.connection)
 
     def queue_sizes(self, names: Any) -> dict[str, int | None]:
         return {name: self.sizes.get(name, 0) for name in names}
 
     def commands(self) -> list[str]:
         """The commands that change something, in the order of sending."""
-        reading = {"ping", "stats", "active_queues", "active", "reserved", "scheduled", "celeryops"}
+        reading = {
+            "ping",
+            "stats",
+            "active_queues",
+            "active",
+            "reserved",
+            "scheduled",
+            "celeryops",
+            "conf",
+            "registered",
+        }
         return [command for command, _node, _arguments in self.sent if command not in reading]
 
     def _reply(self, call: Call) -> Replies:
@@ -164,9 +227,10 @@ class Fleet:
         module = {"threads": "thread"}.get(worker.kind, worker.kind)
         pool: dict[str, Any] = {"implementation": f"celery.concurrency.{module}:TaskPool"}
         if worker.kind in ("prefork", "solo"):
-            pool |= {"max-concurrency": 99, "processes": list(range(worker.size))}
+            pool |= {"max-concurrency": 99, "processes": worker.pids()}
         else:
             pool |= {"max-concurrency": worker.size}
+        pool["timeouts"] = [0, worker.hard_limit]
         stats: dict[str, Any] = {"pool": pool, "total": {"nap": worker.started}}
         if worker.autoscale:
             stats["autoscaler"] = {"min": worker.autoscale[0], "max": worker.autoscale[1]}
@@ -174,16 +238,29 @@ class Fleet:
 
     def _active_queues(self, worker: Worker) -> Any:
         exchange = {"name": "x", "type": "direct"}
+        arguments = {"x-queue-type": worker.queue_type} if worker.queue_type else None
+        plain = {"exchange": exchange, "queue_arguments": arguments}
+        own = {"name": "a.dq2", "routing_key": "a", "exchange": {"name": "celeryops.canary"}}
         return [
-            {"name": name, "exchange": exchange, "routing_key": name, "queue_arguments": None}
+            {"name": name, "routing_key": name, **plain, **worker.definitions.get(name, {})}
             for name in worker.consumed
-        ]
+        ] + ([own] if worker.door else [])
 
     def _active(self, worker: Worker) -> Any:
-        return ["task"] if self.now < worker.busy_until else []
+        busy = [{"name": "nap", "time_start": None}] if self.now < worker.busy_until else []
+        return [*busy, *worker.running]
+
+    def _registered(self, worker: Worker, **_options: Any) -> Any:
+        limited = []
+        for name, limits in worker.limits.items():
+            shown = " ".join(f"{key}={value}" for key, value in limits.items() if value is not None)
+            limited.append(f"{name} [{shown}]" if shown else name)
+        return [*worker.registered, *limited]
 
     def _reserved(self, worker: Worker) -> Any:
-        return list(worker.reserved)
+        return [
+            {"name": "nap", "delivery_info": {"routing_key": queue}} for queue in worker.reserved
+        ]
 
     def _scheduled(self, worker: Worker) -> Any:
         if worker.eta is None:
@@ -192,7 +269,15 @@ class Fleet:
         return [{"eta": start.isoformat(), "request": {}}, {"eta": None, "request": {}}]
 
     def _celeryops(self, worker: Worker) -> Any:
-        return {"release": worker.release, "config": "c", "runtime": "1"}
+        return {
+            "release": worker.release,
+            "config": "c",
+            "runtime": "1",
+            "live": worker.live,
+            "events": worker.events,
+            "applies_time_limits": worker.applies_time_limits,
+            "waits": worker.waits,
+        }
 
     def _pool_grow(self, worker: Worker, n: int) -> Any:
         worker.starting.append((self.now + 4.0, n))
@@ -202,21 +287,51 @@ class Fleet:
         assert self.now >= worker.busy_until, "shrunk while a task ran"
         assert not worker.consumed, "shrunk while it consumed"
         worker.size -= n
+        worker.oldest += n
         worker.smallest = min(worker.smallest, worker.size)
         return {"ok": "pool will shrink"}
 
     def _autoscale(self, worker: Worker, max: int, min: int) -> Any:
         worker.autoscale = (min, max)
+        if worker.size < min:
+            worker.starting.append((self.now + 4.0, min - worker.size))
         if worker.size > max:
             assert not worker.consumed, "shrunk while it consumed"
             worker.size = max
         return {"ok": "autoscale now"}
 
+    def _conf(self, worker: Worker) -> Any:
+        return dict(worker.conf)
+
+    def _enable_events(self, worker: Worker) -> Any:
+        return self._switch(worker, True)
+
+    def _disable_events(self, worker: Worker) -> Any:
+        return self._switch(worker, False)
+
+    def _switch(self, worker: Worker, on: bool) -> Any:
+        word = "enabled" if on else "disabled"
+        if worker.events_locked or worker.events is on:
+            return {"ok": f"task events already {word}"}
+        worker.events = on
+        return {"ok": f"task events {word}"}
+
+    def _rate_limit(self, worker: Worker, task_name: str, rate_limit: Any) -> Any:
+        worker.limits[task_name]["rate_limit"] = rate_limit
+        return {"ok": "new rate limit set successfully"}
+
+    def _time_limit(self, worker: Worker, task_name: str, soft: Any, hard: Any) -> Any:
+        worker.limits[task_name] |= {"soft_time_limit": soft, "time_limit": hard}
+        return {"ok": "time limits set successfully"}
+
     def _cancel_consumer(self, worker: Worker, queue: str) -> Any:
         worker.consumed.remove(queue)
         return {"ok": "no longer consuming"}
 
-    def _add_consumer(self, worker: Worker, queue: str, **_options: Any) -> Any:
+    def _add_consumer(self, worker: Worker, queue: str, **options: Any) -> Any:
+        if "exchange" in options and queue not in worker.consumed:
+            exchange = {"name": options.pop("exchange"), "type": options.pop("exchange_type")}
+            worker.definitions.setdefault(queue, {"exchange": exchange, **options})
         if queue not in worker.consumed:
             worker.consumed.append(queue)
         return {"ok": "add consumer"}

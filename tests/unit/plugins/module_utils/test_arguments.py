@@ -65,6 +65,22 @@ def test_a_diff_is_returned_where_it_is_asked_for(capsys: pytest.CaptureFixture[
     assert outcome(capsys, arguments, work)["diff"] == {"before": 1, "after": 2}
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_the_client_notes_becomes_a_warning(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    def work(session: Session) -> dict[str, Any]:
+        session.client().notes.append("Nobody answered.")
+        if fails:
+            raise CeleryOpsError("It failed.")
+        return {}
+
+    told: list[str] = []
+    monkeypatch.setattr(_arguments.AnsibleModule, "warn", lambda _module, text: told.append(text))
+    outcome(capsys, {"broker_url": URL}, work)
+    assert told == ["Nobody answered."]
+
+
 def test_no_password_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     def work(session: Session) -> dict[str, Any]:
         raise CeleryOpsError("It failed.", {"changed": True, "seen": repr(session)})

@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ansible_collections.celeryops.cluster.plugins.module_utils import _broker
 from ansible_collections.celeryops.cluster.plugins.module_utils._broker import (
+    check_certificates,
     endpoints,
     explain,
     no_answer,
@@ -67,20 +70,19 @@ def test_a_url_that_cannot_be_understood_is_not_quoted(url: str) -> None:
     assert "hunter2" not in str(caught.value)
 
 
-def test_the_first_place_that_listens() -> None:
+def test_the_places_that_listen() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         free = socket.create_server(("127.0.0.1", 0))
         closed = free.getsockname()[1]
         free.close()
-        urls = f"redis://:p@127.0.0.1:{closed}/0;redis://:p@127.0.0.1:{port}/0"
-        place = reachable(broker(urls), 2.0)
-    assert place is not None
-    assert (place.port, place.url) == (port, f"redis://:p@127.0.0.1:{port}/0")
+        urls = [f"redis://:p@127.0.0.1:{each}/0" for each in (closed, port, port)]
+        places = list(reachable(broker(";".join(urls)), 2.0))
+    assert [(place.port, place.url) for place in places] == [(port, urls[1])] * 2
 
 
 def test_a_scheme_without_place() -> None:
-    assert reachable(broker("memory://"), 1.0) is None
+    assert list(reachable(broker("memory://"), 1.0)) == []
 
 
 @pytest.mark.parametrize(
@@ -101,7 +103,7 @@ def test_nothing_listens(monkeypatch: pytest.MonkeyPatch, error: OSError, cause:
 
     monkeypatch.setattr(_broker.socket, "create_connection", fail)
     with pytest.raises(BrokerError) as caught:
-        reachable(broker("redis://:hunter2@b/0"), 1.0)
+        list(reachable(broker("redis://:hunter2@b/0"), 1.0))
     sentence = str(caught.value)
     assert f"The broker can't be reached ({cause}): check that it runs" in sentence
     assert "the option `broker_url`" in sentence
@@ -135,6 +137,45 @@ def test_a_refused_login(error: Exception) -> None:
         )
 
 
+class MasterNotFoundError(Exception):
+    """Named as redis-py names it."""
+
+
+def test_a_master_that_the_sentinels_do_not_name() -> None:
+    error = MasterNotFoundError("No master found for 'm' : AuthenticationError('WRONGPASS')")
+    sentence = str(explain(error, broker("sentinel://:hunter2@s1;sentinel://:hunter2@s2")))
+    assert sentence.startswith("The Sentinels at s1:26379 or s2:26379 name no master (No master")
+    assert "`sentinel_kwargs`" in sentence
+    assert "hunter2" not in sentence
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ssl.SSLCertVerificationError(1, "certificate verify failed"),
+        Exception("Error 1 connecting to b:6379. [SSL: CERTIFICATE_VERIFY_FAILED] failed"),
+    ],
+)
+def test_tls(error: Exception) -> None:
+    sentence = str(explain(error, broker("rediss://b")))
+    assert "The broker at b:6379 and this client don't agree on TLS" in sentence
+    assert "`broker_use_ssl`" in sentence
+
+
+def test_files_for_tls(tmp_path: Path) -> None:
+    there = tmp_path / "ca.crt"
+    there.touch()
+    options = {"ssl_cert_reqs": "required", "ssl_ca_certs": str(there)}
+    check_certificates(broker("rediss://b"))
+    check_certificates(Broker("rediss://b", "the file", use_ssl=True))
+    check_certificates(Broker("rediss://b", "the file", use_ssl=options))
+    lacking = {**options, "ssl_keyfile": str(tmp_path / "none.key")}
+    with pytest.raises(
+        BrokerError, match=r"none\.key, which is `ssl_keyfile` .* the file, can't be read \(no such"
+    ):
+        check_certificates(Broker("rediss://b", "the file", use_ssl=lacking))
+
+
 def test_other_errors_are_one_line_without_password() -> None:
     error = explain(OSError("lost\n amqp://u:hunter2@b//"), broker("amqp://u:hunter2@b//"))
     assert str(error) == (
@@ -159,6 +200,17 @@ def test_options_for_redis() -> None:
     # Else the client would give back the tasks of workers.
     assert options["ack_emulation"] is False
     assert options["client_name"] != "worker1"
+
+
+def test_options_for_sentinel() -> None:
+    given = {"password": "hunter2", "socket_timeout": 60}
+    urls = "sentinel://:p@s1:26379;sentinel://:p@s2;sentinel://:p@s3"
+    options = transport_options(broker(urls, master_name="m", sentinel_kwargs=given), 3.0)
+    assert (options["master_name"], options["socket_timeout"]) == ("m", 3.0)
+    kwargs = options["sentinel_kwargs"]
+    assert kwargs["password"] == "hunter2"
+    # One that is frozen leaves time for another one.
+    assert kwargs["socket_timeout"] == kwargs["socket_connect_timeout"] == 0.5
 
 
 def test_options_for_amqp() -> None:

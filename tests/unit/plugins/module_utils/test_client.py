@@ -20,6 +20,10 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._errors import (
     BrokerError,
     CeleryOpsError,
 )
+from ansible_collections.celeryops.cluster.plugins.module_utils._security import (
+    RefusedError,
+    codec,
+)
 
 kombu = pytest.importorskip("kombu")
 
@@ -139,6 +143,68 @@ def test_duplicates_missing_and_errors(workers: Callable[..., Workers]) -> None:
         assert client.duplicates == ["a@h"]
 
 
+def test_why_nobody_answers(workers: Callable[..., Workers]) -> None:
+    workers("a@h")
+    with Client(BROKER, 5.0) as client:
+        client.call("ping", nodes=["a@h"])
+        assert client.notes == []
+        client.call("ping", nodes=["gone@h"], patience=0.1)
+        client.call("ping", nodes=["gone@h"], patience=0.1)
+        assert len(client.notes) == 1
+        assert "the broker has no mailbox of gone@h: not running, or with" in client.notes[0]
+        client.call("ping", nodes=["a@h"])
+        assert client.notes == []
+
+
+def test_a_mailbox_that_nobody_reads(workers: Callable[..., Workers]) -> None:
+    from kombu.pidbox import Mailbox
+
+    with kombu.Connection("memory://") as connection:
+        mailbox = Mailbox("celery", type="fanout", connection=connection)
+        queue = mailbox.get_queue("stuck@h")(connection.channel())
+        queue.declare()
+        with Client(BROKER, 5.0) as client:
+            client.call("ping", nodes=["stuck@h"], patience=0.1)
+            assert "the broker has the mailbox of stuck@h: busy" in client.notes[0]
+            assert "messages that come unsigned, as json" in client.notes[0]
+        queue.delete()
+
+
+def test_replies_that_are_refused(
+    workers: Callable[..., Workers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers("a@h", "b@h")
+    messages = codec(BROKER)
+    monkeypatch.setattr(_client, "codec", lambda _broker: messages)
+    decode = messages.decode
+    refused = ["a@h", "b@h"]
+
+    def refuse_some(message: Any) -> Any:
+        body = decode(message)
+        if refused and set(body) <= set(refused):
+            raise RefusedError("they are forged")
+        return body
+
+    monkeypatch.setattr(messages, "decode", refuse_some)
+    with Client(BROKER, 5.0) as client:
+        with pytest.raises(CeleryOpsError, match=r"to `ping` were refused: they are forged\.$"):
+            client.call("ping", nodes=["a@h", "b@h"], patience=0.3)
+        refused.remove("b@h")
+        replies = client.call("ping", nodes=["a@h", "b@h"], patience=0.3)
+        assert (replies.missing, replies.refused) == (["a@h"], 1)
+        assert client.notes == ["Replies to `ping` were refused: they are forged."]
+
+
+def test_what_is_remembered_is_bounded(workers: Callable[..., Workers]) -> None:
+    workers("a@h", "a@h")
+    with Client(BROKER, 30.0) as client:
+        client.call("ping", nodes=["a@h"])
+        for _call in range(3 * _client.CALLS_REMEMBERED):
+            client.call_all([Call("ping", nodes=["a@h"])], grace=0.0)
+        assert len(client._gatherings) == _client.CALLS_REMEMBERED
+        assert client.duplicates == ["a@h"]
+
+
 def test_mistakes_are_caught_before_connecting() -> None:
     with Client(Broker("redis://127.0.0.1:1", "x"), 5.0) as client:
         with pytest.raises(ValueError, match="knows no"):
@@ -178,13 +244,31 @@ def test_a_broker_that_is_down() -> None:
 
 
 def test_a_step_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_client, "reachable", lambda *_arguments: time.sleep(3))
+    monkeypatch.setattr(_client, "Link", lambda *_arguments: time.sleep(3))
     monkeypatch.setattr(_client, "CONNECT_SECONDS", 0.2)
     with Client(BROKER, 30.0) as client:
         started = time.monotonic()
         with pytest.raises(BrokerError, match=r"memory didn't answer within 0\.2 s"):
             client.call("ping")
         assert time.monotonic() - started < 1.0
+
+
+def test_a_connection_that_comes_too_late_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = threading.Event()
+
+    class SlowLink:
+        def __init__(self, *_arguments: Any) -> None:
+            time.sleep(0.3)
+
+        def close(self, *, complete: bool) -> None:
+            assert complete
+            closed.set()
+
+    monkeypatch.setattr(_client, "Link", SlowLink)
+    monkeypatch.setattr(_client, "CONNECT_SECONDS", 0.1)
+    with Client(BROKER, 30.0) as client, pytest.raises(BrokerError, match="didn't answer"):
+        client.call("ping")
+    assert closed.wait(5)
 
 
 def test_a_fault_gives_up_the_connection(
@@ -198,7 +282,7 @@ def test_a_fault_gives_up_the_connection(
             raise OSError("reset by peer")
 
         with monkeypatch.context() as patch:
-            patch.setattr(_client._Link, "send", fail)
+            patch.setattr(_client.Link, "send", fail)
             with pytest.raises(BrokerError, match="reset by peer"):
                 client.call("ping", nodes=["a@h"])
         assert client.call("ping", nodes=["a@h"]).missing == []
@@ -208,7 +292,7 @@ def test_a_missing_library(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_arguments: Any) -> None:
         raise ImportError("No module named 'redis'")
 
-    monkeypatch.setattr(_client, "_Link", fail)
+    monkeypatch.setattr(_client, "Link", fail)
     with (
         Client(BROKER, 5.0) as client,
         pytest.raises(CeleryOpsError, match=r"No module named 'redis'.*install celery\[redis\]"),

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.celeryops.cluster.plugins.module_utils._control_file import Cluster
+from ansible_collections.celeryops.cluster.plugins.module_utils._errors import CeleryOpsError
 from ansible_collections.celeryops.cluster.plugins.module_utils._info import ITEMS, gather
 from ansible_collections.celeryops.cluster.plugins.module_utils._nodes import Selection
 
@@ -64,6 +65,11 @@ def test_duplicates(fleet: Make, worker: Make, inventory: Cluster) -> None:
         ("conf", {"broker_url": "redis://:p@h"}, {"broker_url": "redis://:***@h"}),
         ("conf", {"pin_key": 4}, {"pin_key": "***"}),
         ("stats", {"total": {"refresh_token": 4}}, {"total": {"refresh_token": 4}}),
+        (
+            "query_task",
+            {"a": ["active", {"id": "a", "kwargs": {"password": "p"}}]},
+            {"a": {"state": "active", "task": {"id": "a", "kwargs": {"password": "***"}}}},
+        ),
         ("active", [{"kwargs": {"password": "p"}}], [{"kwargs": {"password": "***"}}]),
         (
             "report",
@@ -74,3 +80,25 @@ def test_duplicates(fleet: Make, worker: Make, inventory: Cluster) -> None:
 )
 def test_values_without_secrets(item: str, reply: Any, value: Any) -> None:
     assert ITEMS[item][1](reply) == value
+
+
+def test_nodes_of_a_queue(fleet: Make, worker: Make, inventory: Cluster) -> None:
+    client = fleet(cpu1=worker(consumed=["mail"], door=True), cpu2=worker())
+    info = gather(client, inventory, Selection(), ["active"], queue="mail")
+    assert (info.nodes, info.missing) == ({"cpu1@w1": {"active": []}}, [])
+    with pytest.raises(CeleryOpsError, match=r"from queue 'nosuch'; consumed: default, mail\.$"):
+        gather(client, inventory, Selection(), ["ping"], queue="nosuch")
+
+
+def test_a_node_whose_queues_are_not_known(fleet: Make, worker: Make, inventory: Cluster) -> None:
+    client = fleet(cpu1=worker(), cpu2=worker(silent_from=0.0))
+    info = gather(client, inventory, Selection(), ["ping"], queue="mail")
+    assert (info.nodes, info.missing) == ({}, ["cpu2@w1"])
+
+
+@pytest.mark.parametrize(("items", "ids"), [(["query_task"], []), (["ping"], ["a"])])
+def test_tasks_are_named_for_their_query(
+    fleet: Make, worker: Make, inventory: Cluster, items: list[str], ids: list[str]
+) -> None:
+    with pytest.raises(CeleryOpsError, match="need each other"):
+        gather(fleet(cpu1=worker()), inventory, Selection(), items, task_ids=ids)

@@ -14,19 +14,27 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._pool import (
     Change,
     PoolState,
     Range,
+    Restart,
+    Step,
     Target,
     change_for,
     read_state,
     refusal,
     refuse_fixed_pools,
     shown,
+    steps_to,
     target_of,
 )
 
 
 @pytest.mark.parametrize(
     ("arguments", "target"),
-    [((1, None, None), 1), ((1000, None, None), 1000), ((None, 1, 1), Range(1, 1))],
+    [
+        ((1, None, None), 1),
+        ((1000, None, None), 1000),
+        ((None, 1, 1), Range(1, 1)),
+        ((None, None, None, True), Restart()),
+    ],
 )
 def test_targets(arguments: Any, target: Target) -> None:
     assert target_of(*arguments) == target
@@ -43,6 +51,8 @@ def test_targets(arguments: Any, target: Target) -> None:
         ((None, 5, 4), "`autoscale_min` (5) is above `autoscale_max` (4)"),
         ((None, 5, None), "give either `size`, or both"),
         ((None, None, None), "give either `size`, or both"),
+        ((2, None, None, True), "a restart keeps the size: give `restarted` in a task of its own"),
+        ((None, 1, 2, True), "a restart keeps the size"),
     ],
 )
 def test_targets_out_of_range(arguments: Any, sentence: str) -> None:
@@ -54,10 +64,14 @@ def test_targets_out_of_range(arguments: Any, sentence: str) -> None:
 @pytest.mark.parametrize(
     ("implementation", "pool", "state"),
     [
-        ("prefork", {"max-concurrency": 2, "processes": [1, 2, 3]}, PoolState("prefork", 3)),
+        (
+            "prefork",
+            {"max-concurrency": 2, "processes": [1, 2, 3]},
+            PoolState("prefork", 3, None, (1, 2, 3)),
+        ),
         ("prefork", {"max-concurrency": 2, "processes": []}, PoolState("prefork", 0)),
         ("thread", {"max-concurrency": 8, "threads": 0}, PoolState("threads", 8)),
-        ("solo", {"max-concurrency": 1, "processes": [1]}, PoolState("solo", 1)),
+        ("solo", {"max-concurrency": 1, "processes": [1]}, PoolState("solo", 1, None, (1,))),
         ("gevent", {"max-concurrency": 100}, PoolState("gevent", 100)),
     ],
 )
@@ -70,11 +84,12 @@ def test_a_state_under_autoscale() -> None:
     pool = {"implementation": "celery.concurrency.prefork:TaskPool", "processes": [1]}
     bounds = {"min": 1, "max": 4, "current": 5, "qty": 0}
     state = read_state({"pool": pool, "autoscaler": bounds})
-    assert state == PoolState("prefork", 1, Range(1, 4))
+    assert state == PoolState("prefork", 1, Range(1, 4), (1,))
     assert state.shown(Range(2, 3)) == {"min": 1, "max": 4}
     assert state.shown(2) == 1
+    assert state.shown(Restart()) == [1]
     assert PoolState("prefork", 1).shown(Range(2, 3)) is None
-    assert (shown(3), shown(Range(2, 3))) == (3, {"min": 2, "max": 3})
+    assert (shown(3), shown(Range(2, 3)), shown(Restart())) == (3, {"min": 2, "max": 3}, None)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +102,9 @@ def test_a_state_under_autoscale() -> None:
         (PoolState("solo", 1), Range(1, 2), "a1@h has a pool of kind solo, which can't be"),
         (PoolState("prefork", 2, Range(1, 4)), 4, "a1@h runs under --autoscale=4,1, which would"),
         (PoolState("prefork", 2), Range(1, 4), "a1@h doesn't run under --autoscale"),
+        (PoolState("prefork", 2), Restart(), None),
+        (PoolState("gevent", 2), Restart(), "kind gevent, which has no processes of its own"),
+        (PoolState("prefork", 2, Range(1, 4)), Restart(), "which replaces and ends processes"),
     ],
 )
 def test_refusals(state: PoolState, target: Target, sentence: str | None) -> None:
@@ -95,9 +113,11 @@ def test_refusals(state: PoolState, target: Target, sentence: str | None) -> Non
 
 
 def test_refusals_by_the_inventory(cluster: Cluster) -> None:
-    refuse_fixed_pools(cluster, ["cpu1@w1", "unknown1@w1"])
-    with pytest.raises(CeleryOpsError, match="io1@w1 has a pool of kind threads"):
-        refuse_fixed_pools(cluster, ["cpu1@w1", "io1@w1"])
+    refuse_fixed_pools(cluster, ["cpu1@w1", "unknown1@w1"], 2)
+    with pytest.raises(CeleryOpsError, match="io1@w1 has a pool of kind threads, which can't be"):
+        refuse_fixed_pools(cluster, ["cpu1@w1", "io1@w1"], 2)
+    with pytest.raises(CeleryOpsError, match="io1@w1 has a pool of kind threads, which has no"):
+        refuse_fixed_pools(cluster, ["io1@w1"], Restart())
 
 
 @pytest.mark.parametrize(
@@ -121,9 +141,25 @@ def test_refusals_by_the_inventory(cluster: Cluster) -> None:
         (
             PoolState("prefork", 4, Range(1, 3)),
             Range(1, 3),
-            Change("autoscale", {"max": 3, "min": 1}, True),
+            Change("autoscale", {"max": 3, "min": 1}, True, moves_prefetch=False),
+        ),
+        (
+            PoolState("prefork", 2, Range(2, 4)),
+            Range(3, 4),
+            Change("autoscale", {"max": 4, "min": 3}, False, moves_prefetch=False),
+        ),
+        (
+            PoolState("prefork", 1, Range(2, 4)),
+            Range(2, 4),
+            Change("autoscale", {"max": 4, "min": 2}, False, moves_prefetch=False),
         ),
     ],
 )
-def test_changes(state: PoolState, target: Target, change: Change | None) -> None:
+def test_changes(state: PoolState, target: Step, change: Change | None) -> None:
     assert change_for(state, target) == change
+
+
+def test_steps() -> None:
+    assert steps_to(PoolState("prefork", 3), 2) == [2]
+    assert steps_to(PoolState("prefork", 3, Range(1, 4)), Range(2, 5)) == [Range(2, 5)]
+    assert steps_to(PoolState("prefork", 3), Restart()) == [6, 3]

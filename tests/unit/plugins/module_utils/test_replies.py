@@ -27,6 +27,25 @@ def test_all_have_answered() -> None:
     assert replies.elapsed == 0.7
 
 
+@pytest.mark.parametrize(
+    ("arrivals", "grace", "waits"),
+    [
+        ([0.01, 0.01, 0.02], 0.05, 0.05),
+        ([0.3, 0.4, 0.5], 0.05, 0.2),
+        ([3.0, 4.0, 5.0], 0.05, 0.5),
+        ([3.0, 4.0, 5.0], 0.7, 0.7),
+        # One that is busy doesn't delay the others.
+        ([0.01, 0.01, 5.0], 0.05, 0.05),
+        ([3.0, 4.0, 5.0], 0.0, 0.0),
+    ],
+)
+def test_how_long_duplicates_are_awaited(arrivals: list[float], grace: float, waits: float) -> None:
+    gathering = Gathering([str(number) for number in range(3)], sent_at=0.0)
+    for number, moment in enumerate(arrivals):
+        gathering.add({str(number): 1}, moment)
+    assert gathering.over_at(99.0, grace) == pytest.approx(arrivals[-1] + waits)
+
+
 def test_a_second_reply_is_a_duplicate_and_changes_nothing() -> None:
     gathering = Gathering(["a"], sent_at=0.0)
     gathering.add({"a": 1}, 0.1)
@@ -49,9 +68,29 @@ def test_a_duplicate_of_an_error() -> None:
 def test_silent_nodes_are_missing_until_the_limit() -> None:
     gathering = Gathering(["a", "b", "c"], sent_at=0.0)
     gathering.add({"b": 1}, 0.1)
-    gathering.add({"stranger": 1}, 0.1)
     assert gathering.over_at(5.0) == 5.0
     assert gathering.replies(5.0).missing == ["a", "c"]
+    assert not gathering.complete
+
+
+def test_strangers() -> None:
+    directed, broadcast = Gathering(["a"], 0.0), Gathering(["a"], 0.0, directed=False)
+    for gathering in (directed, broadcast):
+        gathering.add({"stranger": 1}, 0.1)
+        assert gathering.replies(5.0).missing == ["a"]
+    assert broadcast.replies(0.2).answers == {"stranger": 1}
+    assert (directed.replies(0.2).answers, directed.replies(0.2).refused) == ({}, 1)
+    assert directed.why_refused is not None
+    assert "weren't asked" in directed.why_refused
+    assert (directed.silent, broadcast.silent) == (True, False)
+
+
+@pytest.mark.parametrize("reply", [None, b"pong", "pong", ["a"], 1])
+def test_what_is_no_reply(reply: object) -> None:
+    gathering = Gathering(["a"], sent_at=0.0)
+    gathering.add(reply, 0.1)
+    assert gathering.replies(0.2).refused == 1
+    assert gathering.silent
 
 
 def test_an_answer_may_hold_the_word_error() -> None:
@@ -89,3 +128,28 @@ def test_an_unknown_fleet_ends_by_silence() -> None:
 )
 def test_readable_errors(text: str, readable: str) -> None:
     assert readable_error(text) == readable
+
+
+def test_those_far_slower_than_all_others_are_given_up() -> None:
+    gathering = Gathering(["a@h", "b@h"], 10.0)
+    assert gathering.over_at(20.0, settle=True) == 20.0
+    gathering.add({"a@h": 1}, 10.05)
+    assert gathering.over_at(20.0) == 20.0
+    assert gathering.over_at(20.0, settle=True) == 12.05
+
+    slow = Gathering(["a@h", "b@h"], 10.0)
+    slow.add({"a@h": 1}, 10.2)
+    assert slow.over_at(20.0, settle=True) == pytest.approx(12.2)
+    slow.add({"b@h": 1}, 10.5)
+    assert slow.over_at(20.0, 0.2, settle=True) == 10.7
+    assert slow.replies(11.0).arrived == {"a@h": 0.2, "b@h": 0.5}
+
+
+def test_a_copy_of_a_reply_is_known_as_such() -> None:
+    gathering = Gathering(["a@h"], 0.0)
+    assert [gathering.repeats(copy) for copy in ((1, "x"), (1, "y"), (2, "x"), (1, "x"))] == [
+        False,
+        False,
+        False,
+        True,
+    ]

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._errors import (
     BrokerError,
     CeleryOpsError,
 )
-from ansible_collections.celeryops.cluster.plugins.module_utils._pool import Range
+from ansible_collections.celeryops.cluster.plugins.module_utils._pool import Range, Restart
 from ansible_collections.celeryops.cluster.plugins.module_utils._pool_file import PoolFile
 from ansible_collections.celeryops.cluster.plugins.module_utils._resize import set_pools
 
@@ -129,7 +130,7 @@ def test_a_size_is_kept(fleet: Make, worker: Make, tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written(fleet: Make, worker: Make, tmp_path: Path) -> None:
     file = PoolFile("a", tmp_path / "nosuch" / "a.env", {}, {"SIZE": "2"})
     sentence, result = failed(fleet(a1=worker(size=1)), 2, [file])
-    assert "the live size isn't kept" in sentence
+    assert "what was set live isn't kept" in sentence
     assert result["nodes"]["a1@w1"]["after"] == 2
 
 
@@ -201,7 +202,7 @@ def test_a_node_that_refuses_to_shrink_is_resumed(fleet: Make, worker: Make) -> 
 def test_a_busy_node_is_resumed_and_keeps_its_size(fleet: Make, worker: Make) -> None:
     client = fleet(a1=worker(size=4, busy_until=60.0))
     sentence, result = failed(client)
-    assert "a1@w1 still ran or held tasks when the time was over, and keeps its size" in sentence
+    assert "a1@w1 still ran or held tasks when the time was over, and is as it was" in sentence
     assert result["nodes"]["a1@w1"] == {"before": 4, "after": 4}
     assert not result["changed"]
     assert client.workers["a1@w1"].consumed == ["default"]
@@ -216,7 +217,7 @@ def test_a_short_timeout_suffices_for_an_idle_node(fleet: Make, worker: Make) ->
 def test_processes_that_do_not_come_in_time(fleet: Make, worker: Make) -> None:
     client = fleet(timeout=2.0, a1=worker(size=1))
     sentence, result = failed(client)
-    assert "a1@w1 is at 1 and not yet at the target: run the module again" in sentence
+    assert "a1@w1 is at 1 and not yet at 2: run the module again" in sentence
     assert not result["changed"]
     # The command is not sent twice.
     assert client.commands() == ["pool_grow"]
@@ -355,3 +356,150 @@ def test_a_range_below_the_present_size_is_a_shrink(fleet: Make, worker: Make) -
 def test_many_failures_are_counted(fleet: Make, worker: Make) -> None:
     client = fleet(**{f"n{i}": worker(refusing={"stats": "broken"}) for i in range(9)})
     assert "6 more nodes failed (see `errors`)" in failed(client)[0]
+
+
+def amqp(per_consumer: bool) -> Any:
+    """Kombu's connection to RabbitMQ, from 4.0 on or before."""
+    transport = SimpleNamespace(driver_type="amqp")
+    return SimpleNamespace(transport=transport, qos_semantics_matches_spec=per_consumer)
+
+
+RENEWING = ["cancel_consumer", "pool_grow", "add_consumer"]
+
+
+def test_a_node_that_grows_gets_a_consumer_with_the_new_prefetch(fleet: Make, worker: Make) -> None:
+    client = fleet(a1=worker(size=1), b1=worker(size=2))
+    client.connection = amqp(per_consumer=True)
+    set_pools(client, list(client.workers), 2)
+    assert client.commands() == RENEWING
+    assert client.workers["a1@w1"].consumed == ["default"]
+    assert 4.0 < client.now < 5.0
+
+
+def test_a_node_that_grows_is_not_paused_for_long(fleet: Make, worker: Make) -> None:
+    client = fleet(a1=worker(size=1, busy_until=60.0))
+    client.connection = amqp(per_consumer=True)
+    resumed: list[float] = []
+    client.before_command = lambda name: resumed.append(client.now) if "add_" in name else None
+    set_pools(client, ["a1@w1"], 2)
+    assert client.commands() == RENEWING
+    assert 2.0 < resumed[0] < 3.0
+    assert client.now < 8.0
+
+
+@pytest.mark.parametrize("timeout", [1.0, 2.0])
+def test_a_short_timeout_suffices_to_grow_a_busy_node(
+    fleet: Make, worker: Make, timeout: float
+) -> None:
+    client = fleet(timeout=timeout, a1=worker(size=1, busy_until=60.0))
+    client.connection = amqp(per_consumer=True)
+    assert "a1@w1 is at 1 and not yet at 2" in failed(client)[0]
+    assert client.commands() == RENEWING
+
+
+def test_older_brokers_renew_only_for_quorum_queues(fleet: Make, worker: Make) -> None:
+    client = fleet(a1=worker(size=1), b1=worker(size=1, queue_type="quorum"))
+    client.connection = amqp(per_consumer=False)
+    set_pools(client, list(client.workers), 2)
+    assert [name for name, node, _arguments in client.sent if node == "a1@w1"].count("stats") > 1
+    assert [
+        name for name, node, _ in client.sent if node == "b1@w1" and name in client.commands()
+    ] == RENEWING
+    assert "cancel_consumer" not in [n for n, node, _ in client.sent if node == "a1@w1"]
+
+
+def test_an_earlier_growth_that_takes_effect_late_is_not_doubled(fleet: Make, worker: Make) -> None:
+    client = fleet(a1=worker(size=1))
+    client.connection = amqp(per_consumer=True)
+
+    def take_effect(command: str) -> None:
+        if command == "cancel_consumer":
+            client.workers["a1@w1"].size = 2
+
+    client.before_command = take_effect
+    set_pools(client, ["a1@w1"], 2)
+    assert client.commands() == ["cancel_consumer", "add_consumer"]
+
+
+def test_a_range_moves_the_prefetch_only_with_its_upper_bound(fleet: Make, worker: Make) -> None:
+    for target, commands in (
+        (Range(1, 6), ["cancel_consumer", "autoscale", "add_consumer"]),
+        (Range(2, 4), ["autoscale"]),
+    ):
+        client = fleet(a1=worker(size=2, autoscale=(1, 4)))
+        client.connection = amqp(per_consumer=True)
+        set_pools(client, ["a1@w1"], target)
+        assert client.commands() == commands
+
+
+def test_a_range_waits_for_the_processes_of_its_lower_bound(fleet: Make, worker: Make) -> None:
+    client = fleet(a1=worker(size=1, autoscale=(1, 4)))
+    set_pools(client, ["a1@w1"], Range(3, 4))
+    assert client.workers["a1@w1"].size == 3
+    assert client.now > 4.0
+
+
+def test_a_restart_replaces_every_process(fleet: Make, worker: Make) -> None:
+    client = fleet(timeout=20.0, a1=worker(size=2, busy_until=3.0), b1=worker(size=3))
+    result = set_pools(client, list(client.workers), Restart())
+    assert result["changed"]
+    assert result["nodes"] == {
+        "a1@w1": {"before": [100, 101], "after": [102, 103]},
+        "b1@w1": {"before": [100, 101, 102], "after": [103, 104, 105]},
+    }
+    assert [w.consumed for w in client.workers.values()] == [["default"], ["default"]]
+    for node in client.workers:
+        assert [name for name, n, _ in client.sent if n == node and name.startswith("pool_")] == [
+            "pool_grow",
+            "pool_shrink",
+        ]
+
+
+def test_a_restart_in_check_mode(fleet: Make, worker: Make) -> None:
+    client = fleet(a1=worker(size=2))
+    result = set_pools(client, ["a1@w1"], Restart(), check_mode=True)
+    assert result["changed"]
+    assert result["nodes"] == {"a1@w1": {"before": [100, 101], "after": None}}
+    assert client.commands() == []
+
+
+def test_a_restart_without_the_time_for_it(fleet: Make, worker: Make) -> None:
+    client = fleet(timeout=7.0, a1=worker())
+    assert "a restart takes up to 7 s" in failed(client, Restart())[0]
+    assert client.commands() == []
+
+
+def test_a_restart_does_not_begin_too_late(fleet: Make, worker: Make) -> None:
+    client = fleet(a1=worker(size=2, busy_until=5.0))
+    sentence, result = failed(client, Restart())
+    assert sentence.startswith("Not all nodes are restarted: a1@w1 still ran or held tasks")
+    assert not result["changed"]
+    assert client.commands() == ["cancel_consumer", "add_consumer"]
+    assert client.now < 5.0
+
+
+def test_a_restart_whose_processes_do_not_come(fleet: Make, worker: Make) -> None:
+    client = fleet(a1=worker(size=2, stubborn={"pool_grow"}))
+    sentence, _result = failed(client, Restart())
+    assert "a1@w1 is at 2 and not yet at 4" in sentence
+    assert client.workers["a1@w1"].consumed == ["default"]
+
+
+def test_a_restart_that_left_an_old_process(fleet: Make, worker: Make) -> None:
+    client = fleet(a1=worker(size=2))
+
+    def spare_the_oldest(command: str) -> None:
+        if command == "pool_shrink":
+            client.workers["a1@w1"].oldest -= 1
+
+    client.before_command = spare_the_oldest
+    sentence, _result = failed(client, Restart())
+    assert "a1@w1 still has processes from before (101): restart its service" in sentence
+
+
+def test_the_broker_fails_in_a_restart(fleet: Make, worker: Make) -> None:
+    client = fleet(a1=worker(size=2, busy_until=60.0))
+    client.broker_fails_from, client.broker_fails_until = 1.0, 3.0
+    sentence, _result = failed(client, Restart())
+    assert "a1@w1 may have been changed or not: The broker at b:6379 is gone" in sentence
+    assert client.workers["a1@w1"].consumed == ["default"]

@@ -77,6 +77,7 @@ def test_other_names(name: str) -> None:
         ("x?token=abc&y=1", "x?token=***&y=1"),
         ("tokens: ['a', 'b']\nnext: 1", "tokens: ***"),
         ("routing_key: default", "routing_key: default"),
+        ("ValueError: password=abc b", "ValueError: password=*** b"),
     ],
 )
 def test_nested_values_and_texts(value: Any, hidden: Any) -> None:

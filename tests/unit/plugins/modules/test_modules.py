@@ -104,16 +104,18 @@ def test_pool(result: Callable[..., dict[str, Any]]) -> None:
     assert found["persisted"] == {"cpu": {"before": {}, "after": {}}}
     assert not found["changed"]
     assert result("celery_pool", size=4, persist=False, _ansible_check_mode=True)["changed"]
+    assert result("celery_pool", restarted=True, _ansible_check_mode=True)["persisted"] == {}
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({}, "one of the following is required: size, autoscale_max"),
+        ({}, "give either `size`, or both `autoscale_min` and `autoscale_max`, or `restarted"),
+        ({"size": 2, "restarted": True}, "a restart keeps the size"),
         ({"size": 2, "autoscale_min": 1, "autoscale_max": 2}, "mutually exclusive"),
         ({"autoscale_max": 2}, "required together"),
         ({"size": 0}, "from 1 to 1000"),
-        ({"autoscale_min": 1, "autoscale_max": 2}, "a range can't be kept"),
+        ({"autoscale_min": 1, "autoscale_max": 2}, "declares no range for pool 'cpu'"),
         ({"size": 2, "nodes": ["x*"]}, "matches 'x*'"),
     ],
 )

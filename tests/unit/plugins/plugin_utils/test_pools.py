@@ -28,8 +28,18 @@ def test_a_good_pool_has_no_problem() -> None:
         ({"kind": "forks"}, "unknown kind 'forks'"),
         ({"concurrency": 0}, "concurrency 0: use a whole number"),
         ({"concurrency": None}, "no concurrency"),
+        ({"autoscale": {"min": 1, "max": 2}}, "both concurrency and autoscale"),
+        ({"concurrency": None, "autoscale": 3}, "autoscale 3: give min and max"),
+        ({"concurrency": None, "autoscale": {"min": 3, "max": 2}}, "min not above max"),
+        ({"concurrency": None, "autoscale": {"min": 0, "max": 2}}, "whole numbers of 1 or more"),
+        ({"concurrency": None, "autoscale": {"min": 1}}, "give min and max"),
+        (
+            {"concurrency": None, "autoscale": {"min": 1, "max": 2}, "kind": "threads"},
+            "of kind 'threads', which can't autoscale",
+        ),
         ({"concurrency": True}, "concurrency True"),
         ({"instances": -1}, "instances -1"),
+        ({"instances": None}, "instances None"),
         ({"prefetch_multiplier": "x"}, "prefetch_multiplier x"),
         ({"queues": []}, "no queues"),
         ({"queues": ["a,b"]}, "no name: 'a,b'"),
@@ -77,3 +87,10 @@ def test_nodes_of_the_cluster() -> None:
         "release": "1.0-ab",
     }
     assert set(nodes) == {"cpu1@w1", "cpu1@w2"}
+
+
+def test_a_pool_that_autoscales() -> None:
+    pool = {"name": "web", "queues": ["web"], "autoscale": {"min": 2, "max": "8"}}
+    assert pool_problems([pool]) == []
+    node = cluster_nodes({"w1": [pool]}, None)["web1@w1"]
+    assert (node["size"], node["autoscale"]) == (2, [2, 8])

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from ansible_collections.celeryops.cluster.plugins.plugin_utils._services import (
     exec_word,
+    overtaken_values,
     program_services,
     worker_services,
 )
@@ -28,10 +31,13 @@ def test_a_worker_instance_is_a_service() -> None:
     assert (first["instance"], second["instance"]) == ("cpu1", "cpu2")
     assert first["command"] == (
         "/opt/celeryops/shop/instances/%j%i/venv/bin/celery --app=celeryops_runtime.app:app worker "
-        "--hostname=%j%i@w1 --pool=prefork --queues=default,mail --loglevel=INFO"
+        "--hostname=%j%i@w1 --pool=prefork --loglevel=INFO"
     )
     assert (first["type"], first["watchdog"]) == ("notify", 300)
-    assert first["environment"] == {"CELERY_WORKER_CONCURRENCY": 2}
+    assert first["environment"] == {
+        "CELERY_WORKER_CONCURRENCY": "2",
+        "CELERY_WORKER_QUEUES": "default,mail",
+    }
 
 
 def test_a_live_value_wins_over_the_instance() -> None:
@@ -49,6 +55,44 @@ def test_a_plain_app_gives_no_signs_of_life() -> None:
         [POOL], app="shop", host="w1", entry="shop:app", stop_timeout=60, watchdog=300
     )[0]
     assert (service["type"], service["watchdog"]) == ("exec", 0)
+
+
+LIVE = """\
+CELERYOPS_DECLARED_SIZE=2
+CELERY_WORKER_CONCURRENCY=8
+CELERYOPS_DECLARED_QUEUES="default,mail"
+CELERY_WORKER_QUEUES="default,mail,more"
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "left"),
+    [
+        ({}, [0, 1, 2, 3]),
+        ({"concurrency": 3}, [2, 3]),
+        ({"concurrency": 22}, [2, 3]),
+        ({"queues": ["default"]}, [0, 1]),
+        ({"queues": ["default", "mail."], "concurrency": 4}, []),
+    ],
+)
+def test_live_values_that_are_overtaken(changes: dict[str, object], left: list[int]) -> None:
+    expression = overtaken_values([POOL | changes])["cpu.env"]
+    lines = LIVE.splitlines(keepends=True)
+    assert re.sub(expression, "", LIVE, flags=re.MULTILINE) == "".join(lines[i] for i in left)
+
+
+def test_a_range_is_overtaken_when_it_is_no_longer_declared() -> None:
+    live = "CELERYOPS_DECLARED_RANGE=4,1\nCELERY_WORKER_AUTOSCALE=8,2\n"
+    ranged = {**POOL, "autoscale": {"min": 1, "max": 4}}
+    del ranged["concurrency"]
+    service = worker_services(
+        [ranged], app="shop", host="w1", entry="shop:app", stop_timeout=60, watchdog=0
+    )[0]
+    assert service["environment"]["CELERY_WORKER_AUTOSCALE"] == "4,1"
+    assert "CELERY_WORKER_CONCURRENCY" not in service["environment"]
+    for pool, text in ((ranged, live), (POOL, "")):
+        expression = overtaken_values([pool])["cpu.env"]
+        assert re.sub(expression, "", live, flags=re.MULTILINE) == text
 
 
 def test_options_of_a_pool() -> None:

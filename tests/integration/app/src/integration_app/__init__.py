@@ -1,7 +1,8 @@
 """The application of the integration tests: its workers write down what they do.
 
 In the directory INTEGRATION_LOGS, each worker appends to control.log the remote-control commands
-that it carries out, and each task `integration.record` appends its number to ledger.log.
+that it carries out, and each task `integration.record` or `integration.record_early` appends its
+number to ledger.log.
 """
 
 from __future__ import annotations
@@ -67,6 +68,14 @@ def fail(message: str = "wanted") -> None:
 @app.task(name="integration.record", bind=True)
 def record(self: Task, number: int, seconds: float = 0.0) -> int:
     """Work for some seconds, then note the number."""
+    time.sleep(seconds)
+    append("ledger.log", number=number, task=self.request.id, node=self.request.hostname)
+    return number
+
+
+@app.task(name="integration.record_early", bind=True, acks_late=False)
+def record_early(self: Task, number: int, seconds: float = 0.0) -> int:
+    """The same, but lost for good when its process is killed meanwhile."""
     time.sleep(seconds)
     append("ledger.log", number=number, task=self.request.id, node=self.request.hostname)
     return number

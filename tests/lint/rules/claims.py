@@ -1,0 +1,62 @@
+"""What docs/control.md claims is held by tests that exist.
+
+The last column of its tables names them, comma after comma: `target <path below the targets>`, or a
+file with or without `::test`, found below the first of the folders that the page names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from rules._model import Finding, Rule
+
+NAME = "claims"
+
+_TARGETS = "tests/integration/targets"
+_UNITS = "tests/unit/plugins/module_utils"
+_FOLDERS = ("tests/integration", "", f"{_UNITS}", f"{_UNITS}/tasks")
+_HEADING = "Test"
+
+
+def files(root: Path) -> list[Path]:
+    """The page of claims."""
+    page = root / "docs/control.md"
+    return [page] if page.is_file() else []
+
+
+def check(root: Path) -> list[Finding]:
+    """Tests that are named and aren't there."""
+    return [
+        Finding(page, number, NAME, f"there is no test '{name}': correct it, or write the test")
+        for page in files(root)
+        for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1)
+        for name in _named(line)
+        if not _exists(root, name)
+    ]
+
+
+def _named(line: str) -> Iterator[str]:
+    cells = [cell.strip() for cell in line.split("|")]
+    if len(cells) < 5 or cells[-2] == _HEADING or not cells[-2].strip("-"):
+        return
+    file = ""
+    for name in cells[-2].split(", "):
+        # "::test_b" stands in the file of the name before it.
+        file = name.partition("::")[0] or file
+        yield file + name if name.startswith("::") else name
+
+
+def _exists(root: Path, name: str) -> bool:
+    if name.startswith("target "):
+        return (root / _TARGETS / name.removeprefix("target ")).exists()
+    file, _, test = name.partition("::")
+    paths = [root / folder / file for folder in _FOLDERS]
+    return any(
+        path.is_file() and (not test or re.search(rf"\bdef {test}\b", path.read_text("utf-8")))
+        for path in paths
+    )
+
+
+RULE = Rule(NAME, files, check)
