@@ -77,9 +77,19 @@ lint: venv-dev $(TYPED) ## Style, types and the project's own rules
 	python docs/generate.py --check
 	antsibull-changelog lint
 
-unit: venv-dev ## Unit tests
+# A release brings its own Celery: the runtime has to live with the versions that are in use.
+OLDER_CELERY := $(patsubst %,.cache/celery-%/complete,5.5 5.6)
+.cache/celery-%/complete: requirements-dev.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet "celery[redis]~=$*.0" $$(grep ^pytest== $<)
+	touch $@
+
+unit: venv-dev $(OLDER_CELERY) $(TYPED) ## Unit tests; those of the runtime with each supported Celery
 	pytest
 	pytest examples/monitoring_app
+	set -e; for celery in $(OLDER_CELERY); do \
+	  PYTHONPATH=.cache/collections $${celery%/*}/bin/python -m pytest tests/unit/runtime; \
+	done
 
 # What is tested is the archive that users install, in a repository of its own: below a folder that git
 # ignores ansible-test would find no files.

@@ -8,7 +8,8 @@ short_description: Lists every worker node of the cluster
 version_added: 0.1.0
 author: The celeryops.cluster authors (@celeryops)
 description:
-  - Reads each host's C(celery_worker_pools), so that one host knows whom to expect on all others.
+  - Reads each host's pools as P(celeryops.cluster.host_pools#filter) does, so that one host knows
+    whom to expect on all others.
 options:
   _input:
     description: The names of the worker hosts.
@@ -47,6 +48,7 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.celeryops.cluster.plugins.plugin_utils._layers import host_pools
 from ansible_collections.celeryops.cluster.plugins.plugin_utils._pools import cluster_nodes
 
 
@@ -56,7 +58,7 @@ def _cluster_nodes(
     default: Sequence[Mapping[str, Any]],
     release: str | None,
 ) -> dict[str, dict[str, Any]]:
-    pools = {host: hostvars[host].get("celery_worker_pools", default) for host in hosts}
+    pools = {host: host_pools(hostvars[host], default) for host in hosts}
     return cluster_nodes(pools, release)
 
 

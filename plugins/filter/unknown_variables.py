@@ -38,6 +38,7 @@ from typing import Any
 
 import yaml
 
+from ansible_collections.celeryops.cluster.plugins.plugin_utils._layers import is_layer
 from ansible_collections.celeryops.cluster.plugins.plugin_utils._pools import unknown_variables
 
 _ROLES = Path(__file__).resolve().parents[2] / "roles"
@@ -52,7 +53,7 @@ def _known() -> set[str]:
 
 
 def _unknown_variables(names: Sequence[str]) -> list[str]:
-    return unknown_variables(names, _known())
+    return unknown_variables([name for name in names if not is_layer(name)], _known())
 
 
 class FilterModule:

@@ -10,6 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from ansible_collections.celeryops.cluster.plugins.plugin_utils._layers import CPUS, PROFILES
+from ansible_collections.celeryops.cluster.plugins.plugin_utils._limits import (
+    LIMITS,
+    limit_problems,
+)
+
 KINDS = ("prefork", "gevent", "eventlet", "threads", "solo")
 SCALING_KINDS = ("prefork", "gevent", "eventlet")
 OPTIONS = (
@@ -18,7 +24,7 @@ OPTIONS = (
 )  # fmt: skip
 # A dash would split the unit's name, a last digit would run into the instance's number.
 _NAME = re.compile(r"[a-z]([a-z0-9_]*[a-z_])?\Z")
-_RESERVED = ("beat", "flower")
+_RESERVED = ("alert", "beat", "flower")
 
 
 def pool_problems(pools: Sequence[Any]) -> list[str]:
@@ -50,18 +56,30 @@ def _problems(number: int, pool: Any) -> list[str]:
         )
     if name in _RESERVED:
         problems.append(f"{where}: this name is kept for the service of that name: choose another.")
+    known = (*OPTIONS, "profile", *LIMITS)
     for option in pool:
-        if option not in OPTIONS:
-            problems.append(f"{where} has an unknown option '{option}'{_guess(option, OPTIONS)}.")
+        if option not in known:
+            problems.append(f"{where} has an unknown option '{option}'{_guess(option, known)}.")
+    problems += [
+        f"{where} {problem}" for problem in (*_profile_problems(pool), *limit_problems(pool))
+    ]
     kind = pool.get("kind", "prefork")
     if kind not in KINDS:
         problems.append(f"{where} has the unknown kind '{kind}': use {' or '.join(KINDS)}.")
     for option in ("concurrency", "instances", "prefetch_multiplier"):
         value = pool.get(option, 1)
         absent = option == "concurrency" and value is None
-        if not absent and not _is_positive(value):
+        if not absent and not _is_number(option, value):
             problems.append(f"{where} has {option} {value}: use a whole number of 1 or more.")
     problems += [f"{where} {problem}" for problem in _size_problems(pool, kind)]
+    if not isinstance(pool.get("environment", {}), Mapping):
+        problems.append(
+            f"{where} has an environment that is no mapping: write it as 'NAME: value'."
+        )
+    if not isinstance(pool.get("extra_args", []), (list, tuple)):
+        problems.append(
+            f"{where} has extra_args that are no list: give each argument its own entry."
+        )
     queues = pool.get("queues")
     if not isinstance(queues, (list, tuple)) or not queues:
         problems.append(f"{where} has no queues: list the queues it consumes under 'queues'.")
@@ -72,6 +90,20 @@ def _problems(number: int, pool: Any) -> list[str]:
             if not re.match(r"[\w.:@/-]+\Z", str(queue))
         ]
     return problems
+
+
+def _profile_problems(pool: Mapping[str, Any]) -> list[str]:
+    # A known profile has been resolved and is gone.
+    if "profile" not in pool:
+        return []
+    return [f"has the unknown profile '{pool['profile']}': use {' or '.join(PROFILES)}."]
+
+
+def _is_number(option: str, value: Any) -> bool:
+    """Whether `value` is a number for `option`; a host may run no instance of a pool."""
+    if option == "instances" and str(value) == "0":
+        return True
+    return _is_positive(value) or (option == "concurrency" and bool(CPUS.match(str(value))))
 
 
 def _size_problems(pool: Mapping[str, Any], kind: Any) -> list[str]:
@@ -160,5 +192,10 @@ def _sizes(pool: Mapping[str, Any]) -> dict[str, Any]:
     """How many processes a node starts with, and the range if it autoscales."""
     bounds = pool_range(pool)
     if bounds is None:
-        return {"size": int(pool["concurrency"])}
+        return {"size": _size(pool["concurrency"])}
     return {"size": bounds[0], "autoscale": list(bounds)}
+
+
+def _size(concurrency: Any) -> int:
+    """The number of processes; 1 where the host's processors haven't been counted in this run."""
+    return 1 if CPUS.match(str(concurrency)) else int(concurrency)

@@ -14,6 +14,10 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._pool_file impor
     SIZE,
     Setting,
 )
+from ansible_collections.celeryops.cluster.plugins.plugin_utils._limits import (
+    celery_options,
+    unit_settings,
+)
 from ansible_collections.celeryops.cluster.plugins.plugin_utils._pools import (
     pool_instances,
     pool_range,
@@ -60,6 +64,7 @@ def worker_services(
             "environment": _worker_environment(found["pool"]),
             "stop_timeout": stop_timeout,
             "watchdog": watchdog if with_runtime else 0,
+            "limits": unit_settings(found["pool"]),
         }
         for found in pool_instances(pools, host)
     ]
@@ -69,6 +74,7 @@ def _worker_command(pool: Mapping[str, Any], app: str, host: str, entry: str) ->
     options = [
         f"--pool={pool.get('kind', 'prefork')}",
         f"--loglevel={pool.get('loglevel', 'INFO')}",
+        *celery_options(pool),
         *pool.get("extra_args", []),
     ]
     words = [
@@ -137,4 +143,5 @@ def _program_service(program: Mapping[str, Any], name: str, app: str) -> dict[st
         "environment": dict(program.get("environment", {})),
         "stop_timeout": int(program.get("stop_timeout", 60)),
         "watchdog": 0,
+        "limits": {},
     }

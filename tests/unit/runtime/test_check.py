@@ -76,9 +76,56 @@ def test_a_good_release(check: Check) -> None:
             "celery": celery.__version__,
             "tasks": ["shop.report"],
             "queues": ["high"],
-            "schedule": ["nightly"],
+            "schedule": ["hourly", "nightly"],
         },
     )
+
+
+@pytest.mark.parametrize("served", [["high", "reports"], []])
+def test_a_route_to_a_queue_that_somebody_consumes(served: list[str], check: Check) -> None:
+    settings = {"task_routes": {"shop.*": "reports"}, "task_create_missing_queues": True}
+    assert check(settings=settings, served=served)[0] == 0
+
+
+def test_a_route_to_a_queue_that_nobody_consumes(check: Check) -> None:
+    settings = {"task_routes": {"shop.*": "reprots"}, "task_create_missing_queues": True}
+    code, answer = check(settings=settings, served=["high", "reports"])
+    assert code == 1
+    assert answer["error"] == (
+        "The task 'shop.report' goes to the queue 'reprots', which no pool consumes (did you mean "
+        "'reports'?): add it to a pool of celery_worker_pools, or to celery_app_foreign_queues if "
+        "others do."
+    )
+
+
+def test_a_route_to_a_queue_that_is_not_declared(check: Check) -> None:
+    code, answer = check(settings={"task_routes": {"shop.*": "reports"}}, served=["reports"])
+    assert code == 1
+    assert answer["error"].startswith("The task 'shop.report' has no queue to go to: ")
+
+
+def test_a_router_that_cannot_be_asked_is_left_alone(
+    check: Check, write_module: Callable[[str, str], Path]
+) -> None:
+    write_module("shop_router", "def route(name, args, *_, **__): return args[0]")
+    assert check(settings={"task_routes": ["shop_router.route"]}, served=["high"])[0] == 0
+
+
+def test_the_default_queue_is_left_alone(check: Check) -> None:
+    settings = {"task_default_queue": "default"}
+    assert check(settings=settings, served=["high"])[0] == 0
+
+
+def test_kinds_that_work(check: Check) -> None:
+    assert check(kinds=["prefork", "threads", "solo"])[0] == 0
+
+
+def test_a_kind_that_does_not_work(check: Check, write_module: Callable[[str, str], Path]) -> None:
+    write_module("eventlet", "raise AttributeError('this Python is too new')")
+    code, answer = check(kinds=["prefork", "eventlet"])
+    assert code == 1
+    assert answer["error"].startswith("Pools of kind 'eventlet' can't run on Python 3.")
+    assert "AttributeError: this Python is too new" in answer["error"]
 
 
 def test_the_apps_own_queues(check: Check) -> None:

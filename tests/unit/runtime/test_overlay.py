@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -225,6 +226,110 @@ def test_schedule_of_the_overlay_stands_beside_periodic_tasks(
     assert schedule["seconds"] == {"task": "a", "schedule": 30}
     assert schedule["crontab"]["schedule"] == crontab(minute="*/5", hour=3)
     assert schedule["own"]["task"] == "own"
+
+
+# How an app comes to options of its own, before and after it has configured itself.
+WITH_OPTIONS = {
+    "an attribute": "app.conf.broker_transport_options = {options}",
+    "an attribute of the old name": "app.conf.BROKER_TRANSPORT_OPTIONS = {options}",
+    "an attribute after all tasks are bound": """
+        app.tasks
+        app.conf.broker_transport_options = {options}
+        """,
+    "an addition": """
+        app.tasks
+        app.conf.broker_transport_options.update({options})
+        """,
+    "a namespace": """
+        class Settings:
+            CELERY_BROKER_TRANSPORT_OPTIONS = {options}
+        app.config_from_object(Settings, namespace="CELERY")
+        """,
+    "a second configuration": """
+        app.conf.broker_url
+        app.config_from_object({{"broker_transport_options": {options}}})
+        """,
+}
+
+
+@pytest.mark.parametrize("given_by", WITH_OPTIONS)
+def test_options_are_laid_over_the_apps_one_by_one(
+    given_by: str, load_app: Callable[..., Celery]
+) -> None:
+    own = {"queue_order_strategy": "priority", "sentinel_kwargs": {"password": "x"}}
+    source = "app = Celery('shop')\n" + dedent(WITH_OPTIONS[given_by]).format(options=own)
+    overlay = {"socket_timeout": 5, "sentinel_kwargs": {"socket_timeout": 1}}
+    app = load_app(source, {"broker_transport_options": overlay})
+    options = app.conf.broker_transport_options
+    assert options["socket_timeout"] == 5
+    assert options["queue_order_strategy"] == "priority"
+    if given_by != "an addition":
+        assert options["sentinel_kwargs"] == {"password": "x", "socket_timeout": 1}
+
+
+def test_an_option_of_the_overlay_wins(load_app: Callable[..., Celery]) -> None:
+    app = load_app(
+        "app = Celery('shop')\napp.conf.broker_transport_options = {'socket_timeout': 30}",
+        {"broker_transport_options": {"socket_timeout": 5}},
+    )
+    assert app.conf.broker_transport_options == {"socket_timeout": 5}
+
+
+def test_routes_and_annotations_are_merged_entry_by_entry(load_app: Callable[..., Celery]) -> None:
+    app = load_app(
+        """
+        app = Celery("shop")
+        app.conf.task_routes = {"shop.*": {"queue": "all"}, "shop.pay": {"queue": "own"}}
+        app.conf.task_annotations = {"plain": {"rate_limit": "1/s"}, "other": {"priority": 1}}
+        @app.task(name="plain")
+        def plain(): ...
+        """,
+        {
+            "task_routes": {"shop.pay*": {"queue": "money"}, "shop.pay": {"priority": 9}},
+            "task_annotations": {"plain": {"time_limit": 5}},
+        },
+    )
+    router = app.amqp.router
+    assert router.route({}, "shop.pay")["priority"] == 9
+    assert router.route({}, "shop.payback")["queue"].name == "money"
+    assert router.route({}, "shop.ship")["queue"].name == "all"
+    assert app.tasks["plain"].time_limit == 5
+    assert app.tasks["plain"].rate_limit is None
+    assert app.conf.task_annotations["other"] == {"priority": 1}
+
+
+def test_routes_of_the_overlay_alone(load_app: Callable[..., Celery]) -> None:
+    routes = {"shop.*": {"queue": "all"}, "shop.pay": None}
+    app = load_app("app = Celery('shop')", {"task_routes": routes})
+    assert app.conf.task_routes == {"shop.*": {"queue": "all"}}
+
+
+def test_routes_that_are_no_mapping_are_replaced(load_app: Callable[..., Celery]) -> None:
+    app = load_app(
+        "app = Celery('shop')\napp.conf.task_routes = [{'shop.*': 'all'}]",
+        {"task_routes": {"shop.pay": "money"}},
+    )
+    assert app.conf.task_routes == {"shop.pay": "money"}
+
+
+def test_the_apps_own_schedule_stays_beside_that_of_the_overlay(
+    load_app: Callable[..., Celery],
+) -> None:
+    app = load_app(
+        """
+        app = Celery("shop")
+        app.conf.beat_schedule = {
+            "own": {"task": "a", "schedule": 60},
+            "both": {"task": "b", "schedule": 60, "args": (1,)},
+            "dropped": {"task": "c", "schedule": 60},
+        }
+        """,
+        {"beat_schedule": {"both": {"task": "b", "schedule": 5}, "dropped": None}},
+    )
+    assert app.conf.beat_schedule == {
+        "own": {"task": "a", "schedule": 60},
+        "both": {"task": "b", "schedule": 5},
+    }
 
 
 def test_periodic_tasks_of_another_app_stay_there(load_app: Callable[..., Celery]) -> None:

@@ -34,6 +34,12 @@ VARIABLES = {
     "result_backend": "CELERY_RESULT_BACKEND",
 }
 
+# Of these only a part is given, so the app's own entries stay beside it. In the first two, where
+# an entry may hold options itself (sentinel_kwargs), each of them counts; in the others an entry is
+# one whole, and null drops the app's.
+MERGED_DEEPLY = {"broker_transport_options", "result_backend_transport_options"}
+MERGED = MERGED_DEEPLY | {"beat_schedule", "task_annotations", "task_routes"}
+
 CRONTAB_FIELDS = ("minute", "hour", "day_of_week", "day_of_month", "month_of_year")
 
 
@@ -54,7 +60,8 @@ def read_overlay(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
 def checked_overlay(given: Any, source: str, environ: Mapping[str, str]) -> dict[str, Any]:
     """The settings that `source` gives, an object of Celery's lower-case names.
 
-    An entry of `beat_schedule` has as `schedule` a number of seconds or {"crontab": {"minute": …}}.
+    An entry of `beat_schedule` has as `schedule` a number of seconds or {"crontab": {"minute": …}};
+    null drops the app's own of that name.
     Raises SetupError where the installed Celery would ignore a setting or could not read it.
     """
     if not isinstance(given, dict):
@@ -83,18 +90,20 @@ def import_under(overlay: Mapping[str, Any], path: str, find: Callable[[], Celer
     module is imported; later they change nothing. So each app gets the overlay as soon as it
     configures itself. Which of them is meant is only known after the import: until then the overlay
     is a map in front of each app's own settings; then it becomes part of the settings of the one
-    (Celery pickles those for processes it spawns) and is taken off the others.
+    (Celery pickles those for processes it spawns) and is taken off the others. A setting in MERGED
+    is laid over the app's entry by entry.
     """
     created: list[Celery] = []
     covered: list[Any] = []
     chosen: Celery | None = None
 
     def lay(sender: Celery, source: Any, **_: Any) -> None:
+        if chosen is None or sender is chosen:
+            source.maps.insert(0, _Layer(source, overlay))
         if chosen is None:
-            source.maps.insert(0, _named_for(source, overlay))
             covered.append(source)
         elif sender is chosen:
-            source.update(_named_for(source, overlay))
+            _fix(source)
 
     def watch(app: Celery) -> None:
         created.append(app)
@@ -110,10 +119,10 @@ def import_under(overlay: Mapping[str, Any], path: str, find: Callable[[], Celer
             "import it earlier, and name the app itself, not a stand-in like current_app."
         )
     for conf in covered:
-        layer = conf.maps[0]
-        conf.maps[:] = [conf.changes, *conf.defaults]
         if conf is chosen.conf:
-            conf.update(layer)
+            _fix(conf)
+        else:
+            conf.maps[:] = [conf.changes, *conf.defaults]
     return chosen
 
 
@@ -134,12 +143,64 @@ def _each_new_app(watch: Callable[[Celery], None]) -> Iterator[None]:
         Celery.__init__ = create
 
 
-def _named_for(conf: Any, overlay: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of `overlay` under the names that `conf` looks up first.
+class _Layer(dict[str, Any]):
+    """A copy of an overlay as the first map of `conf`, under the names that it looks up first.
 
     In the namespace CELERY, as in Django projects, task_acks_late is first CELERY_TASK_ACKS_LATE.
+    What is merged is merged when it is read, since the app may still set its own. Until it does,
+    every reader gets the same object: apps add entries to it.
     """
-    return {conf._to_keys(name)[0]: deepcopy(value) for name, value in overlay.items()}
+
+    def __init__(self, conf: Any, overlay: Mapping[str, Any]) -> None:
+        super().__init__(
+            {conf._to_keys(name)[0]: deepcopy(value) for name, value in overlay.items()}
+        )
+        self._conf = conf
+        self._merged = {conf._to_keys(name)[0]: name for name in MERGED & overlay.keys()}
+        self._read: dict[str, tuple[Any, Any]] = {}
+
+    def __getitem__(self, key: str) -> Any:
+        wanted = super().__getitem__(key)
+        if key not in self._merged:
+            return wanted
+        own = self._beneath(key) or {}
+        if not isinstance(own, Mapping) or not isinstance(wanted, Mapping):
+            return wanted
+        if key not in self._read or self._read[key][0] != own:
+            merge = _merged if self._merged[key] in MERGED_DEEPLY else _beside
+            merged = merge(own, wanted)
+            self._read[key] = dict(own), merged
+        return self._read[key][1]
+
+    def _beneath(self, key: str) -> Any:
+        """The setting as `conf` looks it up without this layer."""
+        self._conf.maps.pop(0)
+        try:
+            return self._conf.get(self._merged[key])
+        finally:
+            self._conf.maps.insert(0, self)
+
+
+def _fix(conf: Any) -> None:
+    """Make the layer over `conf` part of its own settings."""
+    settings = {key: conf.maps[0][key] for key in conf.maps[0]}
+    conf.maps[:] = [conf.changes, *conf.defaults]
+    conf.update(settings)
+
+
+def _beside(own: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of both; those of `wanted` come first, since the first glob of routes counts."""
+    entries = {**wanted, **{name: own[name] for name in own if name not in wanted}}
+    return {name: entry for name, entry in entries.items() if entry is not None}
+
+
+def _merged(own: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of both; those of `wanted` win."""
+    merged = {**own, **wanted}
+    for name in own.keys() & wanted.keys():
+        if isinstance(own[name], Mapping) and isinstance(wanted[name], Mapping):
+            merged[name] = _merged(own[name], wanted[name])
+    return merged
 
 
 def _known_settings() -> set[str]:
@@ -160,6 +221,8 @@ def _beat_schedule(entries: Any, source: str) -> dict[str, Any]:
 def _beat_entry(name: str, entry: Any, source: str) -> Any:
     """`entry` of a beat_schedule with its crontab, if it has one, as Celery's."""
     match entry:
+        case None:
+            return None
         case {"task": str(), "schedule": bool()}:
             pass
         case {"task": str(), "schedule": int() | float()}:

@@ -15,7 +15,9 @@ GOOD: dict[str, Any] = {"name": "cpu", "queues": ["default"], "concurrency": 2}
 
 
 def test_a_good_pool_has_no_problem() -> None:
-    assert pool_problems([GOOD, GOOD | {"name": "io_bound", "instances": 2}]) == []
+    others = [{"name": "io_bound", "instances": 2}, {"name": "late", "instances": 0}]
+    all_cpus = {"name": "all", "concurrency": "cpus*2", "time_limit": 60, "nice": 5}
+    assert pool_problems([GOOD, *(GOOD | other for other in (*others, all_cpus))]) == []
 
 
 @pytest.mark.parametrize(
@@ -43,6 +45,11 @@ def test_a_good_pool_has_no_problem() -> None:
         ({"prefetch_multiplier": "x"}, "prefetch_multiplier x"),
         ({"queues": []}, "no queues"),
         ({"queues": ["a,b"]}, "no name: 'a,b'"),
+        ({"environment": ["A=1"]}, "an environment that is no mapping"),
+        ({"extra_args": "--events"}, "extra_args that are no list"),
+        ({"time_limit": "1h"}, "pool 'cpu' has time_limit 1h: use a whole number"),
+        ({"profile": "gpu"}, "pool 'cpu' has the unknown profile 'gpu': use cpu or io."),
+        ({"concurrency": "cpus*0"}, "concurrency cpus*0: use a whole number"),
         ({"concurency": 2}, "did you mean 'concurrency'?"),
     ],
 )
@@ -87,6 +94,11 @@ def test_nodes_of_the_cluster() -> None:
         "release": "1.0-ab",
     }
     assert set(nodes) == {"cpu1@w1", "cpu1@w2"}
+
+
+def test_a_node_of_uncounted_processors_has_one_process_at_least() -> None:
+    pool = GOOD | {"concurrency": "cpus*2"}
+    assert cluster_nodes({"w1": [pool]}, None)["cpu1@w1"]["size"] == 1
 
 
 def test_a_pool_that_autoscales() -> None:

@@ -40,6 +40,14 @@ def test_a_worker_instance_is_a_service() -> None:
     }
 
 
+def test_limits_go_to_celery_and_to_the_unit() -> None:
+    pool = POOL | {"time_limit": 60, "memory_max": "1G"}
+    service = worker_services([pool], "shop", "w1", "shop:app", stop_timeout=60, watchdog=300)[0]
+    assert service["command"].endswith(" --time-limit=60")
+    assert service["limits"] == {"MemoryMax": "1G"}
+    assert program_services([{"name": "api", "command": "gunicorn"}], "shop")[0]["limits"] == {}
+
+
 def test_a_live_value_wins_over_the_instance() -> None:
     service = worker_services(
         [POOL], app="shop", host="w1", entry="shop:app", stop_timeout=60, watchdog=300

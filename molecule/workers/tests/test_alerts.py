@@ -1,0 +1,111 @@
+"""Somebody is told of what fails, and no task waits for that."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from testinfra.host import Host
+
+POOLS = ("work", "green", "thread", "single")
+RECEIVER = """
+import http.server
+class Receiver(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        allowed = self.headers["Authorization"] == "Bearer scenario-token"
+        with open("/run/alerts.log", "ab", buffering=0) as log:
+            log.write(body + b"\\n" if allowed else b"null\\n")
+        self.send_response(204)
+        self.end_headers()
+http.server.HTTPServer(("", 9000), Receiver).serve_forever()
+"""
+SEND = """
+import json
+from monitoring_app.tasks.operations import {task}
+print(json.dumps([{task}.apply_async({arguments}, queue=queue).id for queue in {queues}]))
+"""
+QUEUES = {"work": "default", "green": "green", "thread": "thread", "single": "single"}
+WORK = "celery-monitoring-work@1.service"
+
+
+@pytest.fixture(scope="module")
+def alerts(cluster: dict[str, Host]) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """Takes alerts on worker1; those that have come."""
+    host = cluster["worker1"]
+    host.check_output("systemd-run --unit=alerts python3 -c %s", RECEIVER)
+    host.check_output("touch /run/alerts.log")
+    yield lambda: [json.loads(line) for line in host.file("/run/alerts.log").content.splitlines()]
+    host.check_output("systemctl stop alerts.service; rm /run/alerts.log")
+
+
+def kill_processes(host: Host) -> None:
+    main = f"$(systemctl show --property=MainPID --value {WORK})"
+    host.check_output(f"pkill --signal KILL --parent {main}")
+
+
+def test_a_failure_in_any_pool_is_reported(
+    application: Callable[[str], Any],
+    alerts: Callable[[], list[dict[str, Any]]],
+    wait_until: Callable[..., None],
+) -> None:
+    queues = [QUEUES[pool] for pool in POOLS]
+    # Three retries come before the last failure: the fourth is the one that counts.
+    arguments = "(9, 'alerts')"
+    sent = application(SEND.format(task="risky_operation", arguments=arguments, queues=queues))
+    wait_until(lambda: {alert["id"] for alert in alerts()} == set(sent), 90)
+    assert len(alerts()) == len(sent)
+    for alert in alerts():
+        assert alert["event"] == "task-failed"
+        assert alert["exception"] == "OperationError('operation alerts failed at attempt 4')"
+        assert alert["text"].startswith(f"monitoring: task {alert['task']} on {alert['node']} ")
+    assert {alert["node"].split("@")[0][:-1] for alert in alerts()} == set(POOLS)
+
+
+def test_a_lost_process_is_reported(
+    cluster: dict[str, Host],
+    application: Callable[[str], Any],
+    alerts: Callable[[], list[dict[str, Any]]],
+    wait_until: Callable[..., None],
+    recovery: Callable[[], None],
+) -> None:
+    [sent] = application(SEND.format(task="work", arguments="(20, 'lost')", queues=["default"]))
+
+    def lost() -> bool:
+        for host in cluster.values():
+            kill_processes(host)
+        return any(alert["id"] == sent for alert in alerts())
+
+    wait_until(lost, 90)
+    [alert] = [alert for alert in alerts() if alert["id"] == sent][:1]
+    assert alert["event"] == "worker-lost"
+    recovery()
+
+
+def test_a_service_that_is_given_up_is_reported(
+    cluster: dict[str, Host],
+    alerts: Callable[[], list[dict[str, Any]]],
+    wait_until: Callable[..., None],
+    recovery: Callable[[], None],
+) -> None:
+    host, drop_in = cluster["worker2"], f"/run/systemd/system/{WORK}.d"
+    host.check_output(
+        f"mkdir {drop_in}; printf '[Unit]\\nStartLimitBurst=1\\n' >{drop_in}/once.conf"
+    )
+    host.check_output(f"systemctl daemon-reload; systemctl kill --signal=KILL {WORK}")
+    wait_until(lambda: any(alert["event"] == "service-failed" for alert in alerts()))
+    alert = alerts()[-1]
+    assert (alert["unit"], alert["host"]) == (WORK, "worker2")
+    host.check_output(f"rm -r {drop_in}; systemctl daemon-reload; systemctl reset-failed {WORK}")
+    host.check_output(f"systemctl start {WORK}")
+    recovery()
+
+
+def test_nobody_reads_the_token(cluster: dict[str, Host], secrets: dict[str, str]) -> None:
+    for host in cluster.values():
+        file = host.file("/etc/celeryops/monitoring/alerts.json")
+        assert (file.user, file.group, file.mode) == ("root", "celery", 0o640)
+        assert "scenario-token" not in host.check_output("systemctl show 'celery-*'")
+        assert "scenario-token" not in host.check_output("journalctl --no-pager --quiet")
