@@ -25,7 +25,8 @@ options:
     required: true
   unit:
     description: What their units are made of beside the services.
-    type: string
+    type: list
+    elements: raw
     required: true
 """
 
@@ -37,7 +38,7 @@ EXAMPLES = r"""
     described: >-
       {{ services | celeryops.cluster.started_with(
          release='1.4.0-ab12cd34', config='5f3a',
-         unit=lookup('ansible.builtin.file', 'service.j2')) }}
+         unit=[lookup('ansible.builtin.file', 'service.j2'), 'celery']) }}
 """
 
 RETURN = r"""
@@ -56,7 +57,7 @@ from ansible_collections.celeryops.cluster.plugins.plugin_utils._instances impor
 
 
 def _started_with(
-    services: Sequence[Mapping[str, Any]], release: str, config: str, unit: str
+    services: Sequence[Mapping[str, Any]], release: str, config: str, unit: Sequence[Any]
 ) -> list[dict[str, Any]]:
     try:
         return started_with(services, release, config, unit)

@@ -18,7 +18,7 @@ _HEADER = (
 
 
 def started_with(
-    services: Sequence[Mapping[str, Any]], release: str, config: str, unit: str
+    services: Sequence[Mapping[str, Any]], release: str, config: str, unit: Sequence[Any]
 ) -> list[dict[str, Any]]:
     """The services, each with `file`, the content of its instance's environment file.
 
@@ -51,7 +51,7 @@ def differing(
     ]
 
 
-def _file(service: Mapping[str, Any], release: str, config: str, unit: str) -> str:
+def _file(service: Mapping[str, Any], release: str, config: str, unit: Sequence[Any]) -> str:
     ingredients = json.dumps([service, config, unit], sort_keys=True)
     variables = {
         "CELERYOPS_RELEASE": release,

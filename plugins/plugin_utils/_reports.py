@@ -21,6 +21,24 @@ def remaining_tasks(remaining: Mapping[str, Sequence[Mapping[str, Any]]]) -> lis
     return [_line(node, tasks) for node, tasks in sorted(remaining.items()) if tasks]
 
 
+def release_lines(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """A line for each release: which nodes run it.
+
+    Args:
+        nodes: By node, its `release`, None if it doesn't tell, as `celery_health` returns them.
+    """
+    by_release: dict[str, list[str]] = {}
+    for node, health in sorted(nodes.items()):
+        by_release.setdefault(health["release"] or "an unknown release", []).append(node)
+    return [f"{release}: {', '.join(names)}" for release, names in sorted(by_release.items())]
+
+
+def cause(result: Mapping[str, Any]) -> str:
+    """Why a task failed: its message, or those of the items that failed in its loop."""
+    items = [item for item in result.get("results", []) if item.get("failed")]
+    return " ".join(str(item.get("msg", "no message")).strip() for item in items or [result])
+
+
 def _line(node: str, tasks: Sequence[Mapping[str, Any]]) -> str:
     ordered = sorted(tasks, key=lambda task: -(task["runtime"] or 0))
     shown = ", ".join(_task(task) for task in ordered[:_SHOWN])

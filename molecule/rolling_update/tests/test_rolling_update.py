@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -14,34 +15,59 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-UPDATE = Path(__file__).parents[1] / "rolling_update.yml"
-WORKERS = ["worker1", "worker2", "worker3", "worker4"]
+SCENARIO = Path(__file__).resolve().parents[1]
+UPDATE = SCENARIO / "rolling_update.yml"
+SITE = SCENARIO.parent / "default/converge.yml"
+APPLICATION = SCENARIO.parents[1] / "examples/monitoring_app"
+WORKERS = ["worker1", "worker2", "worker3"]
 UNIT = "celery-monitoring-work@1.service"
 RELEASE = "/opt/celeryops/monitoring/instances/work1"
-# More than a worker holds when it is told to pause, and not all of it at once.
+KEPT = "/etc/celeryops/monitoring/previous/complete"
+
+# Numbered work until it is told to stop: of mixed lengths, some with a time to come, some retried.
 LOAD = """
 import json, time
 from monitoring_app import ledger
 from monitoring_app.tasks.operations import work
-ledger.client().delete(ledger.LEDGER)
-lengths = [0.01, 0.2, 0.01, 1, 0.01, 3, 0.01, 0.5]
-end, number = time.monotonic() + {seconds}, 0
-while time.monotonic() < end:
-    options = {{"countdown": 5}} if number % 20 == 0 else {{}}
-    work.apply_async((lengths[number % len(lengths)], f"work-{{number}}"), **options)
+redis = ledger.client()
+redis.delete(ledger.LEDGER)
+redis.set("load", "on", ex=400)
+lengths = [0.01, 0.2, 0.01, 0.5, 0.01, 0.1, 0.01, 1]
+number = 0
+while redis.exists("load"):
+    seconds = 12 if number % 100 == 50 else lengths[number % len(lengths)]
+    options = {"countdown": 5} if number % 20 == 0 else {}
+    work.apply_async((seconds, f"work-{number}", int(number % 15 == 0)), **options)
     number += 1
-    time.sleep(0.1)
+    time.sleep(0.15)
 print(json.dumps(number))
+"""
+STOP_LOAD = """
+from monitoring_app import ledger
+print(ledger.client().delete("load"))
 """
 SEND_LONG = """
 import json
+from monitoring_app import ledger
 from monitoring_app.tasks.operations import work
-print(json.dumps([work.delay({seconds}, f"long-{{n}}").id for n in range({count})]))
+ledger.client().delete(ledger.LEDGER)
+print(json.dumps([work.delay(20, f"long-{number}").id for number in range(9)]))
 """
 SUMMARY = """
 import json
 from monitoring_app import ledger
 print(json.dumps(ledger.summary()))
+"""
+# The application starts, and no process of its workers ever gets to a task.
+BROKEN_PROCESSES = """
+
+import os
+from celery.signals import worker_process_init
+worker_process_init.connect(lambda **_: os._exit(1), weak=False)
+"""
+BROKEN_IMPORT = """
+
+import monitoring_app.no_such_module
 """
 
 State = dict[str, tuple[str, str]]
@@ -53,12 +79,12 @@ def update(play: Callable[..., Any]) -> Callable[..., Any]:
     return partial(play, UPDATE)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def state(cluster: dict[str, Host]) -> Callable[[], State]:
     """By host, the release that its worker runs, and when it was started."""
 
     def read() -> State:
-        started = f"systemctl show --property=ExecMainStartTimestamp --value {UNIT}"
+        started = f"systemctl show --property=ExecMainStartTimestampMonotonic --value {UNIT}"
         return {
             name: (cluster[name].file(RELEASE).linked_to, cluster[name].check_output(started))
             for name in WORKERS
@@ -68,23 +94,42 @@ def state(cluster: dict[str, Host]) -> Callable[[], State]:
 
 
 @pytest.fixture
-def load(application: Callable[[str], Any]) -> Iterator[Callable[[float], Future[int]]]:
-    """Sends tasks for some seconds in the background; in the end, how many."""
+def load(application: Callable[[str], Any]) -> Iterator[Callable[[], Future[int]]]:
+    """Begins to send tasks in the background; in the end, how many."""
     with ThreadPoolExecutor(1) as pool:
-        yield lambda seconds: pool.submit(application, LOAD.format(seconds=seconds))
+        yield lambda: pool.submit(application, LOAD)
+        application(STOP_LOAD)
 
 
 @pytest.fixture
 def all_done(
     application: Callable[[str], Any], wait_until: Callable[..., None]
-) -> Callable[[int], None]:
-    """Waits for as many tasks as were sent; each must have been done once."""
+) -> Callable[[Future[int]], None]:
+    """Ends the load and waits for its tasks; each must have been done once."""
 
-    def check(sent: int) -> None:
-        wait_until(lambda: application(SUMMARY)["distinct"] >= sent, 120)
+    def check(sending: Future[int]) -> None:
+        application(STOP_LOAD)
+        sent = sending.result()
+        assert sent > 100
+        wait_until(lambda: application(SUMMARY)["distinct"] >= sent, 180)
         assert application(SUMMARY) == {"done": sent, "distinct": sent, "duplicates": {}}
 
     return check
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Callable[[str], str]:
+    """The application with more code at its end."""
+
+    def make(code: str) -> str:
+        copy = tmp_path / APPLICATION.name
+        left_out = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build")
+        shutil.copytree(APPLICATION, copy, ignore=left_out)
+        with (copy / "src/monitoring_app/celery.py").open("a", encoding="utf-8") as module:
+            module.write(code)
+        return str(copy)
+
+    return make
 
 
 def releases(state: State) -> set[str]:
@@ -94,17 +139,29 @@ def releases(state: State) -> set[str]:
 def test_an_update_under_load_loses_and_doubles_no_task(
     update: Callable[..., Any],
     state: Callable[[], State],
-    load: Callable[[float], Future[int]],
-    all_done: Callable[[int], None],
+    load: Callable[[], Future[int]],
+    all_done: Callable[[Future[int]], None],
 ) -> None:
     before = state()
-    sending = load(150)
+    sending = load()
     run = update(celery_app_packages=["six"])
     assert run.errors == []
     after = state()
-    assert len(releases(after)) == 1
     assert releases(after).isdisjoint(releases(before))
-    all_done(sending.result())
+    (release,) = releases(after)
+    assert f"{Path(release).name}: work1@worker1, work1@worker2, work1@worker3" in run.output
+    all_done(sending)
+
+
+def test_a_dry_run_shows_the_plan_and_changes_nothing(
+    update: Callable[..., Any], state: Callable[[], State]
+) -> None:
+    before = state()
+    run = update("--check")
+    assert run.errors == []
+    assert "Batch 2 of 3: worker2 (" in run.output
+    assert "2 of 3 hosts keep working" in run.output
+    assert state() == before
 
 
 def test_a_second_run_restarts_nothing(
@@ -116,44 +173,33 @@ def test_a_second_run_restarts_nothing(
     assert state() == before
 
 
-@pytest.mark.parametrize(
-    "broken",
-    [
-        # It never answers.
-        {"celery_settings": {"worker_enable_remote_control": False}},
-        # It answers, and consumes nothing.
-        {
-            "celery_worker_pools": [
-                {
-                    "name": "work",
-                    "queues": ["default", "checks"],
-                    "concurrency": 2,
-                    "extra_args": ["--exclude-queues=default"],
-                }
-            ]
-        },
-    ],
-    ids=["deaf", "consumes too little"],
-)
+def test_a_release_that_can_not_be_imported_is_never_started(
+    broken: Callable[[str], str], update: Callable[..., Any], state: Callable[[], State]
+) -> None:
+    before = state()
+    run = update(celery_app_source=broken(BROKEN_IMPORT))
+    assert "no_such_module" in " ".join(run.errors)
+    assert state() == before
+
+
 def test_a_batch_that_fails_goes_back_and_stops_the_roll(
-    broken: dict[str, Any],
+    broken: Callable[[str], str],
     update: Callable[..., Any],
     state: Callable[[], State],
     module: Callable[..., dict[str, Any]],
-    load: Callable[[float], Future[int]],
-    all_done: Callable[[int], None],
+    load: Callable[[], Future[int]],
+    all_done: Callable[[Future[int]], None],
 ) -> None:
     before = state()
-    sending = load(60)
-    run = update(celery_app_packages=["six"], celery_worker_gate_retries=3, **broken)
+    sending = load()
+    run = update(celery_app_source=broken(BROKEN_PROCESSES), celery_worker_gate_retries=2)
     after = state()
+    assert "worker1 runs again what it ran before" in " ".join(run.errors)
     assert releases(after) == releases(before)
-    assert {name: after[name] for name in WORKERS[1:]} == {
-        name: before[name] for name in WORKERS[1:]
-    }
-    assert "worker1 runs again what it ran before" in run.errors[-2] + run.errors[-1]
-    assert module("celery_health", on="broker1")["healthy"]
-    all_done(sending.result())
+    assert after["worker2"] == before["worker2"]
+    assert after["worker3"] == before["worker3"]
+    assert module("celery_health", on="worker1", nodes="all", canary=True)["healthy"]
+    all_done(sending)
 
 
 def test_a_host_that_can_not_be_drained_in_time_goes_on(
@@ -161,32 +207,39 @@ def test_a_host_that_can_not_be_drained_in_time_goes_on(
     state: Callable[[], State],
     application: Callable[[str], Any],
     module: Callable[..., dict[str, Any]],
-) -> None:
-    before = state()
-    application(SEND_LONG.format(seconds=60, count=8))
-    run = update(celery_worker_drain_timeout=5)
-    assert "worker1 was left as it was, since it could not be drained" in " ".join(run.errors)
-    assert state() == before
-    assert module("celery_health", on="broker1")["healthy"]
-
-
-def test_a_run_that_was_killed_is_finished_by_the_next(
-    inventory: Path,
-    update: Callable[..., Any],
-    state: Callable[[], State],
-    load: Callable[[float], Future[int]],
-    all_done: Callable[[int], None],
     wait_until: Callable[..., None],
 ) -> None:
     before = state()
-    sending = load(120)
-    command = ["ansible-playbook", str(UPDATE), f"--inventory={inventory}"]
+    sent = application(SEND_LONG)
+    run = update(celery_worker_drain_timeout=3)
+    assert "worker1 was left as it was, since it could not be drained" in " ".join(run.errors)
+    assert state() == before
+    assert module("celery_health", on="worker1")["healthy"]
+    wait_until(lambda: application(SUMMARY)["distinct"] == len(sent), 90)
+    assert application(SUMMARY)["duplicates"] == {}
+
+
+def test_a_run_of_site_that_was_killed_is_finished_by_an_update(
+    inventory: Path,
+    cluster: dict[str, Host],
+    update: Callable[..., Any],
+    state: Callable[[], State],
+    load: Callable[[], Future[int]],
+    all_done: Callable[[Future[int]], None],
+    wait_until: Callable[..., None],
+) -> None:
+    before = state()
+    sending = load()
+    command = ["ansible-playbook", str(SITE), f"--inventory={inventory}"]
     first = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
-    wait_until(lambda: state() != before, 300)
+    wait_until(lambda: cluster["worker2"].file(KEPT).exists, 300)
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
+    between = state()
     run = update()
     assert run.errors == []
-    assert len(releases(state())) == 1
-    assert releases(state()).isdisjoint(releases(before))
-    all_done(sending.result())
+    after = state()
+    assert releases(after).isdisjoint(releases(before))
+    assert len(releases(after)) == 1
+    assert after["worker1"] == between["worker1"]
+    all_done(sending)

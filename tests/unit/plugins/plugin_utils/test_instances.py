@@ -14,7 +14,7 @@ SERVICES: list[dict[str, Any]] = [
     {"instance": name, "command": "celery worker", "environment": {"CELERY_WORKER_CONCURRENCY": 2}}
     for name in ("cpu1", "cpu2")
 ]
-GIVEN = {"release": "1.4.0-ab12cd34", "config": "5f3a", "unit": "[Service]"}
+GIVEN = {"release": "1.4.0-ab12cd34", "config": "5f3a", "unit": ["[Service]"]}
 
 
 def found(services: list[dict[str, Any]]) -> list[dict[str, str]]:

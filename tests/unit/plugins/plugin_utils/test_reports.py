@@ -2,7 +2,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.celeryops.cluster.plugins.plugin_utils._reports import remaining_tasks
+from ansible_collections.celeryops.cluster.plugins.plugin_utils._reports import (
+    cause,
+    release_lines,
+    remaining_tasks,
+)
 
 
 def task(number: int, runtime: float | None) -> dict[str, Any]:
@@ -25,3 +29,27 @@ def test_a_node_that_holds_many_tasks_still_has_one_line() -> None:
     (line,) = remaining_tasks({"cpu1@w1": [task(number, None) for number in range(40)]})
     assert line.startswith("cpu1@w1: 40 tasks left: ")
     assert line.endswith(" and 35 more")
+
+
+def test_each_release_has_a_line_of_its_nodes() -> None:
+    nodes = {
+        "cpu1@w2": {"release": "1.4"},
+        "cpu1@w1": {"release": "1.4"},
+        "cpu1@w3": {"release": "1.3"},
+        "cpu1@w4": {"release": None},
+    }
+    assert release_lines(nodes) == [
+        "1.3: cpu1@w3",
+        "1.4: cpu1@w1, cpu1@w2",
+        "an unknown release: cpu1@w4",
+    ]
+
+
+def test_the_cause_of_a_failed_task_is_its_message() -> None:
+    assert cause({"msg": "Not healthy.\n"}) == "Not healthy."
+
+
+def test_the_cause_of_a_failed_loop_are_the_messages_of_its_failed_items() -> None:
+    items = [{"failed": True, "msg": "Unable to start cpu1."}, {"failed": False, "msg": ""}]
+    result = {"msg": "One or more items failed", "results": items}
+    assert cause(result) == "Unable to start cpu1."
