@@ -1,4 +1,4 @@
-"""What docs/control.md claims is held by tests that exist.
+"""What docs/control.md and the runbooks claim is held by tests that exist.
 
 The last column of its tables names them, comma after comma: `target <path below the targets>`, or a
 file with or without `::test`, found below the first of the folders that the page names.
@@ -21,9 +21,8 @@ _HEADING = "Test"
 
 
 def files(root: Path) -> list[Path]:
-    """The page of claims."""
-    page = root / "docs/control.md"
-    return [page] if page.is_file() else []
+    """The pages of claims."""
+    return [*root.glob("docs/control.md"), *root.glob("docs/runbooks/*.md")]
 
 
 def check(root: Path) -> list[Finding]:
