@@ -111,9 +111,9 @@ integration: venv-dev image ## The modules against real brokers and workers: TAR
 	tests/integration/rig.sh down
 	pytest tests/integration/transports
 
-SCENARIO ?= default
-molecule: venv-dev image ## A Molecule scenario: SCENARIO=default
-	molecule test --scenario-name $(SCENARIO)
+SCENARIO ?= default workers
+molecule: venv-dev image ## Molecule scenarios: SCENARIO="workers", default all that CI runs
+	molecule test $(SCENARIO:%=--scenario-name %)
 
 # --- the rest --------------------------------------------------------------
 .PHONY: docs build bench

@@ -98,7 +98,9 @@ def recovery(
     module: Callable[..., dict[str, Any]], wait_until: Callable[..., None]
 ) -> Callable[[], None]:
     """Waits until the whole cluster is healthy again."""
-    return lambda: wait_until(lambda: module("celery_health", on="broker1")["healthy"])
+    return lambda: wait_until(
+        lambda: module("celery_health", on="celery_broker", nodes="all")["healthy"]
+    )
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.celeryops.cluster.plugins.module_utils._pool_file import (
@@ -145,3 +146,28 @@ def _program_service(program: Mapping[str, Any], name: str, app: str) -> dict[st
         "watchdog": 0,
         "limits": {},
     }
+
+
+def left_behind(
+    services: Sequence[Mapping[str, Any]], app: str, found: Iterable[str], alerts: bool
+) -> dict[str, list[str]]:
+    """What an app's earlier pools have left on a host that now has these worker `services`.
+
+    `found` are the paths of units and of links to them. Returns the `units` of instances, to be
+    stopped, and all `files`, to be removed. The unit that sends `alerts` is no pool's.
+    """
+    kept = {str(service[name]) for service in services for name in ("unit", "unit_file")}
+    if alerts:
+        kept.add(f"celery-{app}-alert@.service")
+    units, files = [], []
+    for name in sorted({Path(path).name for path in found} - kept):
+        pool, number = name.removeprefix(f"celery-{app}-").removesuffix(".service").split("@")
+        if number:
+            units.append(name)
+            files += [
+                f"/opt/celeryops/{app}/instances/{pool}{number}",
+                f"/etc/celeryops/{app}/instances/{pool}{number}.env",
+            ]
+        else:
+            files += [f"/etc/systemd/system/{name}", f"/etc/celeryops/{app}/pools/{pool}.env"]
+    return {"units": units, "files": files}

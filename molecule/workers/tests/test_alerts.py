@@ -35,15 +35,10 @@ WORK = "celery-monitoring-work@1.service"
 def alerts(cluster: dict[str, Host]) -> Iterator[Callable[[], list[dict[str, Any]]]]:
     """Takes alerts on worker1; those that have come."""
     host = cluster["worker1"]
-    host.check_output("systemd-run --unit=alerts python3 -c %s", RECEIVER)
+    host.check_output("systemd-run --unit=alerts --description=alerts python3 -c %s", RECEIVER)
     host.check_output("touch /run/alerts.log")
     yield lambda: [json.loads(line) for line in host.file("/run/alerts.log").content.splitlines()]
     host.check_output("systemctl stop alerts.service; rm /run/alerts.log")
-
-
-def kill_processes(host: Host) -> None:
-    main = f"$(systemctl show --property=MainPID --value {WORK})"
-    host.check_output(f"pkill --signal KILL --parent {main}")
 
 
 def test_a_failure_in_any_pool_is_reported(
@@ -67,20 +62,26 @@ def test_a_failure_in_any_pool_is_reported(
 def test_a_lost_process_is_reported(
     cluster: dict[str, Host],
     application: Callable[[str], Any],
+    module: Callable[..., dict[str, Any]],
     alerts: Callable[[], list[dict[str, Any]]],
     wait_until: Callable[..., None],
     recovery: Callable[[], None],
 ) -> None:
     [sent] = application(SEND.format(task="work", arguments="(20, 'lost')", queues=["default"]))
 
-    def lost() -> bool:
-        for host in cluster.values():
-            kill_processes(host)
-        return any(alert["id"] == sent for alert in alerts())
+    def found() -> dict[str, Any]:
+        task: dict[str, Any] = module("celery_task_info", on="worker1", ids=[sent])["tasks"][sent]
+        return task
 
-    wait_until(lost, 90)
-    [alert] = [alert for alert in alerts() if alert["id"] == sent][:1]
-    assert alert["event"] == "worker-lost"
+    wait_until(lambda: found()["held"] == "active")
+    node = found()["node"]
+    main = f"$(systemctl show --property=MainPID --value {WORK})"
+    cluster[node.split("@")[1]].check_output(f"pkill --signal KILL --parent {main}")
+    wait_until(lambda: any(alert["id"] == sent for alert in alerts()))
+    [alert] = [alert for alert in alerts() if alert["id"] == sent]
+    assert (alert["event"], alert["node"]) == ("worker-lost", node)
+    # The task itself is not lost with its process.
+    wait_until(lambda: found()["state"] == "SUCCESS", 90)
     recovery()
 
 
@@ -94,8 +95,14 @@ def test_a_service_that_is_given_up_is_reported(
     host.check_output(
         f"mkdir {drop_in}; printf '[Unit]\\nStartLimitBurst=1\\n' >{drop_in}/once.conf"
     )
-    host.check_output(f"systemctl daemon-reload; systemctl kill --signal=KILL {WORK}")
-    wait_until(lambda: any(alert["event"] == "service-failed" for alert in alerts()))
+    host.check_output("systemctl daemon-reload")
+
+    def given_up() -> bool:
+        # Between two starts there is nothing to kill.
+        host.run(f"systemctl kill --signal=KILL {WORK}")
+        return any(alert["event"] == "service-failed" for alert in alerts())
+
+    wait_until(given_up)
     alert = alerts()[-1]
     assert (alert["unit"], alert["host"]) == (WORK, "worker2")
     host.check_output(f"rm -r {drop_in}; systemctl daemon-reload; systemctl reset-failed {WORK}")
@@ -103,7 +110,7 @@ def test_a_service_that_is_given_up_is_reported(
     recovery()
 
 
-def test_nobody_reads_the_token(cluster: dict[str, Host], secrets: dict[str, str]) -> None:
+def test_nobody_reads_the_token(cluster: dict[str, Host]) -> None:
     for host in cluster.values():
         file = host.file("/etc/celeryops/monitoring/alerts.json")
         assert (file.user, file.group, file.mode) == ("root", "celery", 0o640)

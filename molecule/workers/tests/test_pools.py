@@ -81,8 +81,8 @@ def test_operators_know_every_node(module: Callable[..., dict[str, Any]]) -> Non
 
 def test_logs_are_lines_of_json(cluster: dict[str, Host]) -> None:
     unit = "celery-monitoring-work@1.service"
-    journal = f"journalctl --no-pager --quiet --output=cat --unit={unit} _SYSTEMD_UNIT={unit}"
-    lines = cluster["worker1"].check_output(journal).splitlines()
+    journal = "journalctl --no-pager --quiet --output=cat _SYSTEMD_UNIT=%s"
+    lines = cluster["worker1"].check_output(journal, unit).splitlines()
     found = [json.loads(line) for line in lines if line.startswith("{")]
     assert {line["node"] for line in found} == {"work1@worker1"}
     assert all(line["release"] for line in found)

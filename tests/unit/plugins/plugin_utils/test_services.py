@@ -6,6 +6,7 @@ import pytest
 
 from ansible_collections.celeryops.cluster.plugins.plugin_utils._services import (
     exec_word,
+    left_behind,
     overtaken_values,
     program_services,
     worker_services,
@@ -139,3 +140,32 @@ def test_a_program_is_a_service() -> None:
         "/etc/celeryops/shop/worker.env",
         "/etc/celeryops/shop/instances/api.env",
     ]
+
+
+def test_what_pools_that_have_left_leave_behind() -> None:
+    services = worker_services([POOL], "shop", "w1", "shop:app", stop_timeout=60, watchdog=0)
+    units = "/etc/systemd/system"
+    found = [
+        f"{units}/celery-shop-cpu@.service",
+        f"{units}/celery-shop-old@.service",
+        f"{units}/celery-shop-alert@.service",
+        *(f"{units}/multi-user.target.wants/celery-shop-cpu@{n}.service" for n in (1, 2, 3)),
+        f"{units}/multi-user.target.wants/celery-shop-old@1.service",
+    ]
+    assert left_behind(services, "shop", found, alerts=True) == {
+        "units": ["celery-shop-cpu@3.service", "celery-shop-old@1.service"],
+        "files": [
+            "/opt/celeryops/shop/instances/cpu3",
+            "/etc/celeryops/shop/instances/cpu3.env",
+            "/etc/systemd/system/celery-shop-old@.service",
+            "/etc/celeryops/shop/pools/old.env",
+            "/opt/celeryops/shop/instances/old1",
+            "/etc/celeryops/shop/instances/old1.env",
+        ],
+    }
+
+
+def test_the_unit_of_alerts_leaves_with_them() -> None:
+    found = ["/etc/systemd/system/celery-shop-alert@.service"]
+    assert found[0] not in left_behind([], "shop", found, alerts=True)["files"]
+    assert found[0] in left_behind([], "shop", found, alerts=False)["files"]
