@@ -141,6 +141,7 @@ def test_an_update_under_load_loses_and_doubles_no_task(
     sending = load()
     run = update(celery_app_packages=["six"])
     assert run.errors == []
+    assert "Batch 3 of 3: worker3 (" in run.output
     after = state()
     assert releases(after).isdisjoint(releases(before))
     (release,) = releases(after)
