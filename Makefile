@@ -111,7 +111,7 @@ integration: venv-dev image ## The modules against real brokers and workers: TAR
 	tests/integration/rig.sh down
 	pytest tests/integration/transports
 
-SCENARIO ?= default workers
+SCENARIO ?= default workers rolling_update
 molecule: venv-dev image ## Molecule scenarios: SCENARIO="workers", default all that CI runs
 	molecule test $(SCENARIO:%=--scenario-name %)
 
