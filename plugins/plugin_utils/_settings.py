@@ -29,6 +29,8 @@ def safe_settings(broker_url: str, stop_timeout: int) -> dict[str, Any]:
         "result_backend_transport_options": {
             "visibility_timeout": stop_timeout + _VISIBILITY_MARGIN
         },
+        # Results that go back through the broker outlast its restart.
+        "result_persistent": True,
         "redis_socket_timeout": 5,
         "redis_socket_connect_timeout": 2,
         "redis_socket_keepalive": True,
@@ -54,6 +56,7 @@ def _redis(stop_timeout: int) -> dict[str, Any]:
 
 def _rabbitmq() -> dict[str, Any]:
     return {
+        # A connection that is dead without a word is given up after two of these, on both sides.
         "broker_heartbeat": 10,
         "broker_transport_options": {"confirm_publish": True},
         "task_default_queue_type": "quorum",
@@ -61,5 +64,8 @@ def _rabbitmq() -> dict[str, Any]:
         # Tasks with a time to come wait in the broker only behind a topic exchange.
         "task_default_exchange_type": "topic",
         "task_create_missing_queue_exchange_type": "topic",
+        # Transient queues that are not exclusive are refused by RabbitMQ from 4.3 on.
+        "control_queue_exclusive": True,
+        "event_queue_exclusive": True,
         "broker_native_delayed_delivery_queue_type": "quorum",
     }

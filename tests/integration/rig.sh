@@ -10,23 +10,23 @@ rig=${RIG:-integration}
 folder=$PWD/.cache/$rig
 export ANSIBLE_PIPELINING=1
 
-# play INVENTORY PLAYBOOK [OPTION...]
+# play NAME INVENTORY PLAYBOOK [OPTION...]
 play() {
-  ansible-playbook -i "tests/integration/$1.yml" -i "$folder/rig.yml" "${@:2}"
+  tests/quietly.sh "$rig-$1" ansible-playbook -i "tests/integration/$2.yml" -i "$folder/rig.yml" "${@:3}"
 }
 
 rig_play() {
   mkdir -p "$folder"
-  ansible-playbook "tests/rig/$1.yml" -i tests/integration/onredis.yml \
+  tests/quietly.sh "$rig-$1" ansible-playbook "tests/rig/$1.yml" -i tests/integration/onredis.yml \
     -e "rig_name=$rig" -e rig_access=docker -e "rig_folder=$folder"
 }
 
 case ${1:-} in
   up)
     rig_play up
-    play onredis celeryops.cluster.site
-    play onrabbitmq tests/integration/rabbitmq.yml
-    play onrabbitmq celeryops.cluster.site
+    play site-onredis onredis celeryops.cluster.site
+    play rabbitmq onrabbitmq tests/integration/rabbitmq.yml
+    play site-onrabbitmq onrabbitmq celeryops.cluster.site
     ;;
   run)
     shift
@@ -35,8 +35,7 @@ case ${1:-} in
     # Each in a process of its own: what one registers would win over another's variables.
     for inventory in onredis onrabbitmq; do
       for target in "${targets[@]}"; do
-        echo "=== $target, $inventory"
-        play "$inventory" tests/integration/targets.yml -e "target=$target"
+        play "$target-$inventory" "$inventory" tests/integration/targets.yml -e "target=$target"
       done
     done
     ;;
