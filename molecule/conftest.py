@@ -99,7 +99,7 @@ def recovery(
 ) -> Callable[[], None]:
     """Waits until the whole cluster is healthy again."""
     return lambda: wait_until(
-        lambda: module("celery_health", on="celery_broker", nodes="all")["healthy"]
+        lambda: module("celery_health", on="celery_broker[0]", nodes="all")["healthy"]
     )
 
 
