@@ -9,6 +9,7 @@ from typing import Any
 
 # A node may hold thousands of tasks; the longest-running ones tell what is waited for.
 _SHOWN = 5
+_HEADING = ("node", "release", "processes", "active", "reserved", "canary", "verdict")
 
 
 def remaining_tasks(remaining: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
@@ -33,10 +34,31 @@ def release_lines(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return [f"{release}: {', '.join(names)}" for release, names in sorted(by_release.items())]
 
 
+def health_lines(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """A table of the nodes, a line each under a heading.
+
+    Args:
+        nodes: As `celery_health` returns them.
+    """
+    rows = [_HEADING, *(_health_row(node, health) for node, health in sorted(nodes.items()))]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
 def cause(result: Mapping[str, Any]) -> str:
     """Why a task failed: its message, or those of the items that failed in its loop."""
     items = [item for item in result.get("results", []) if item.get("failed")]
     return " ".join(str(item.get("msg", "no message")).strip() for item in items or [result])
+
+
+def _health_row(node: str, health: Mapping[str, Any]) -> tuple[str, ...]:
+    counts = (health[key] for key in ("release", "processes", "active", "reserved"))
+    canary = "-" if health["canary"] is None else f"{health['canary']:.2f} s"
+    verdict = "healthy" if health["healthy"] else "; ".join(health["reasons"])
+    return (node, *("-" if count is None else str(count) for count in counts), canary, verdict)
 
 
 def _line(node: str, tasks: Sequence[Mapping[str, Any]]) -> str:

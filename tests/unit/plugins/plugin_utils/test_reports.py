@@ -4,6 +4,7 @@ from typing import Any
 
 from ansible_collections.celeryops.cluster.plugins.plugin_utils._reports import (
     cause,
+    health_lines,
     release_lines,
     remaining_tasks,
 )
@@ -53,3 +54,15 @@ def test_the_cause_of_a_failed_loop_are_the_messages_of_its_failed_items() -> No
     items = [{"failed": True, "msg": "Unable to start cpu1."}, {"failed": False, "msg": ""}]
     result = {"msg": "One or more items failed", "results": items}
     assert cause(result) == "Unable to start cpu1."
+
+
+def test_the_nodes_stand_in_a_table() -> None:
+    counts = {"processes": 4, "active": 2, "reserved": 0}
+    good = {**counts, "release": "1.4", "canary": 0.021, "healthy": True, "reasons": []}
+    silent = dict.fromkeys(["release", "processes", "active", "reserved", "canary"])
+    bad = {**silent, "healthy": False, "reasons": ["doesn't answer within 5.0 s"]}
+    assert health_lines({"mail1@w10": bad, "cpu1@w1": good}) == [
+        "node       release  processes  active  reserved  canary  verdict",
+        "cpu1@w1    1.4      4          2       0         0.02 s  healthy",
+        "mail1@w10  -        -          -       -         -       doesn't answer within 5.0 s",
+    ]
