@@ -6,8 +6,8 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,43 +16,11 @@ import pytest
 from testinfra.host import Host
 
 SCENARIO = Path(__file__).resolve().parents[1]
-UPDATE = SCENARIO / "rolling_update.yml"
 SITE = SCENARIO.parent / "default/converge.yml"
 APPLICATION = SCENARIO.parents[1] / "examples/monitoring_app"
-WORKERS = ["worker1", "worker2", "worker3"]
-UNIT = "celery-monitoring-work@1.service"
-RELEASE = "/opt/celeryops/monitoring/instances/work1"
 KEPT = "/etc/celeryops/monitoring/previous/complete"
-
-# Seconds of tasks, and between them.
-MIXED = ([0.01, 0.2, 0.01, 0.5, 0.01, 0.1, 0.01, 1] * 12 + [12], 0.15)
+# Seconds of tasks that keep all processes busy, and between them.
 LONG = ([20], 3.4)
-# Numbered work until it is told to stop, some with a time to come, some retried.
-LOAD = """
-import json, time
-from monitoring_app import ledger
-from monitoring_app.tasks.operations import work
-redis = ledger.client()
-redis.delete(ledger.LEDGER)
-redis.set("load", "on", ex=400)
-lengths, pause, number = %s, %s, 0
-while redis.exists("load"):
-    options = {"countdown": 5} if number %% 20 == 19 else {}
-    failures = int(number %% 15 == 14)
-    work.apply_async((lengths[number %% len(lengths)], f"work-{number}", failures), **options)
-    number += 1
-    time.sleep(pause)
-print(json.dumps(number))
-"""
-STOP_LOAD = """
-from monitoring_app import ledger
-print(ledger.client().delete("load"))
-"""
-SUMMARY = """
-import json
-from monitoring_app import ledger
-print(json.dumps(ledger.summary()))
-"""
 # The application starts, and no process of its workers ever gets to a task.
 BROKEN_PROCESSES = """
 
@@ -65,51 +33,14 @@ BROKEN_IMPORT = """
 import monitoring_app.no_such_module
 """
 
+
 State = dict[str, tuple[str, str]]
 
 
 @pytest.fixture(scope="session")
-def update(play: Callable[..., Any]) -> Callable[..., Any]:
+def update(operate: Callable[..., Any]) -> Callable[..., Any]:
     """Runs the rolling update: update(celery_app_packages=["six"])."""
-    return partial(play, UPDATE)
-
-
-@pytest.fixture(scope="session")
-def state(cluster: dict[str, Host]) -> Callable[[], State]:
-    """By host, the release that its worker runs, and when it was started."""
-
-    def read() -> State:
-        started = f"systemctl show --property=ExecMainStartTimestampMonotonic --value {UNIT}"
-        return {
-            name: (cluster[name].file(RELEASE).linked_to, cluster[name].check_output(started))
-            for name in WORKERS
-        }
-
-    return read
-
-
-@pytest.fixture
-def load(application: Callable[[str], Any]) -> Iterator[Callable[..., Future[int]]]:
-    """Begins to send tasks in the background; in the end, how many."""
-    with ThreadPoolExecutor(1) as pool:
-        yield lambda lengths=MIXED: pool.submit(application, LOAD % lengths)
-        application(STOP_LOAD)
-
-
-@pytest.fixture
-def all_done(
-    application: Callable[[str], Any], wait_until: Callable[..., None]
-) -> Callable[[Future[int]], None]:
-    """Ends the load and waits for its tasks; each must have been done once."""
-
-    def check(sending: Future[int]) -> None:
-        application(STOP_LOAD)
-        sent = sending.result()
-        assert sent > 0
-        wait_until(lambda: application(SUMMARY)["distinct"] >= sent, 180)
-        assert application(SUMMARY) == {"done": sent, "distinct": sent, "duplicates": {}}
-
-    return check
+    return partial(operate, "rolling_update")
 
 
 @pytest.fixture
