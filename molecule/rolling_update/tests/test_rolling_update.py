@@ -188,7 +188,7 @@ def test_a_batch_that_fails_goes_back_and_stops_the_roll(
 ) -> None:
     before = state()
     sending = load()
-    run = update(celery_app_source=broken(BROKEN_PROCESSES), celery_worker_gate_retries=2)
+    run = update(celery_app_source=broken(BROKEN_PROCESSES), celery_worker_gate_retries=4)
     after = state()
     assert "worker1 runs again what it ran before" in " ".join(run.errors)
     assert releases(after) == releases(before)
