@@ -34,7 +34,7 @@ from monitoring_app import ledger
 from monitoring_app.tasks.operations import work
 redis = ledger.client()
 redis.delete(ledger.LEDGER)
-redis.set("load", "on", ex=400)
+redis.set("load", "on", ex=1200)
 lengths, pause, number = %s, %s, 0
 while redis.exists("load"):
     options = {"countdown": 5} if number %% 20 == 19 else {}
@@ -106,7 +106,7 @@ def all_done(
         application(STOP_LOAD)
         sent = sending.result()
         assert sent > 0
-        wait_until(lambda: application(SUMMARY)["distinct"] >= sent, 180)
+        wait_until(lambda: application(SUMMARY)["distinct"] >= sent, 300)
         assert application(SUMMARY) == {"done": sent, "distinct": sent, "duplicates": {}}
 
     return check
@@ -227,7 +227,7 @@ def test_a_run_of_site_that_was_killed_is_finished_by_an_update(
     sending = load()
     command = ["ansible-playbook", str(SITE), f"--inventory={inventory}"]
     first = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
-    wait_until(lambda: cluster["worker2"].file(KEPT).exists, 300)
+    wait_until(lambda: cluster["worker2"].file(KEPT).exists, 900)
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
     between = state()
