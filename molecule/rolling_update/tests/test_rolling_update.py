@@ -53,12 +53,12 @@ import json
 from monitoring_app import ledger
 print(json.dumps(ledger.summary()))
 """
-# The application starts, and no process of its workers ever gets to a task.
-BROKEN_PROCESSES = """
+# The application starts and answers, and each process dies of the first task that it gets.
+BROKEN_TASKS = """
 
 import os
-from celery.signals import worker_process_init
-worker_process_init.connect(lambda **_: os._exit(1), weak=False)
+from celery.signals import task_prerun
+task_prerun.connect(lambda **_: os._exit(1), weak=False)
 """
 BROKEN_IMPORT = """
 
@@ -188,7 +188,7 @@ def test_a_batch_that_fails_goes_back_and_stops_the_roll(
 ) -> None:
     before = state()
     sending = load()
-    run = update(celery_app_source=broken(BROKEN_PROCESSES), celery_worker_gate_retries=4)
+    run = update(celery_app_source=broken(BROKEN_TASKS), celery_worker_gate_retries=4)
     after = state()
     assert "worker1 runs again what it ran before" in " ".join(run.errors)
     assert releases(after) == releases(before)
