@@ -207,7 +207,8 @@ def test_a_host_that_can_not_be_drained_in_time_goes_on(
 ) -> None:
     before = state()
     sending = load(LONG)
-    run = update(celery_worker_drain_timeout=2)
+    changed = {"celery_app_packages": ["six"], "celery_worker_watchdog": 120}
+    run = update(celery_worker_drain_timeout=2, **changed)
     assert "worker1 was left as it was, since it could not be drained" in " ".join(run.errors)
     assert state() == before
     assert module("celery_health", on="worker1")["healthy"]
