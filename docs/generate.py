@@ -210,7 +210,7 @@ def first_comment(text: str) -> str:
 
 
 def _plays(path: Path) -> Iterator[str]:
-    """The plays of a playbook: with a link those of another, as its own those that several share."""
+    """The plays of a playbook; in full those that several share, with a link those of another."""
     for play in yaml.safe_load(path.read_text(encoding="utf-8")) or []:
         imported = play.get("ansible.builtin.import_playbook", play.get("import_playbook"))
         if imported is None:

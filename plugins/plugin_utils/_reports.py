@@ -51,7 +51,7 @@ def health_lines(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
 def cause(result: Mapping[str, Any]) -> str:
     """Why a task failed: its message, or those of the items that failed in its loop."""
     items = [item for item in result.get("results", []) if item.get("failed")]
-    return " ".join(str(item.get("msg", "no message")).strip() for item in items or [result])
+    return " ".join(" ".join(str(item.get("msg", "")).split()) for item in items or [result])
 
 
 def _health_row(node: str, health: Mapping[str, Any]) -> tuple[str, ...]:

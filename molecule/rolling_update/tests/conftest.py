@@ -24,7 +24,7 @@ from monitoring_app import ledger
 from monitoring_app.tasks.operations import work
 redis = ledger.client()
 redis.delete(ledger.LEDGER)
-redis.set("load", "on", ex=400)
+redis.set("load", "on", ex=1200)
 lengths, pause, number = %s, %s, 0
 while redis.exists("load"):
     options = {"countdown": 5} if number %% 20 == 19 else {}
@@ -88,7 +88,7 @@ def all_done(
         application(STOP_LOAD)
         sent = sending.result()
         assert sent > 0
-        wait_until(lambda: application(SUMMARY)["distinct"] >= sent, 180)
+        wait_until(lambda: application(SUMMARY)["distinct"] >= sent, 300)
         assert application(SUMMARY) == {"done": sent, "distinct": sent, "duplicates": {}}
 
     return check

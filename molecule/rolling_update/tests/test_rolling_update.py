@@ -21,12 +21,12 @@ APPLICATION = SCENARIO.parents[1] / "examples/monitoring_app"
 KEPT = "/etc/celeryops/monitoring/previous/complete"
 # Seconds of tasks that keep all processes busy, and between them.
 LONG = ([20], 3.4)
-# The application starts, and no process of its workers ever gets to a task.
-BROKEN_PROCESSES = """
+# The application starts and answers, and each process dies of the first task that it gets.
+BROKEN_TASKS = """
 
 import os
-from celery.signals import worker_process_init
-worker_process_init.connect(lambda **_: os._exit(1), weak=False)
+from celery.signals import task_prerun
+task_prerun.connect(lambda **_: os._exit(1), weak=False)
 """
 BROKEN_IMPORT = """
 
@@ -119,7 +119,7 @@ def test_a_batch_that_fails_goes_back_and_stops_the_roll(
 ) -> None:
     before = state()
     sending = load()
-    run = update(celery_app_source=broken(BROKEN_PROCESSES), celery_worker_gate_retries=2)
+    run = update(celery_app_source=broken(BROKEN_TASKS), celery_worker_gate_retries=4)
     after = state()
     assert "worker1 runs again what it ran before" in " ".join(run.errors)
     assert releases(after) == releases(before)
@@ -138,7 +138,8 @@ def test_a_host_that_can_not_be_drained_in_time_goes_on(
 ) -> None:
     before = state()
     sending = load(LONG)
-    run = update(celery_worker_drain_timeout=2)
+    changed = {"celery_app_packages": ["six"], "celery_worker_watchdog": 120}
+    run = update(celery_worker_drain_timeout=2, **changed)
     assert "worker1 was left as it was, since it could not be drained" in " ".join(run.errors)
     assert state() == before
     assert module("celery_health", on="worker1")["healthy"]
@@ -158,7 +159,7 @@ def test_a_run_of_site_that_was_killed_is_finished_by_an_update(
     sending = load()
     command = ["ansible-playbook", str(SITE), f"--inventory={inventory}"]
     first = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
-    wait_until(lambda: cluster["worker2"].file(KEPT).exists, 300)
+    wait_until(lambda: cluster["worker2"].file(KEPT).exists, 900)
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
     between = state()

@@ -47,7 +47,9 @@ def test_each_release_has_a_line_of_its_nodes() -> None:
 
 
 def test_the_cause_of_a_failed_task_is_its_message() -> None:
-    assert cause({"msg": "Not healthy.\n"}) == "Not healthy."
+    assert cause({"msg": "Unable to start cpu1.\nSee its log.\n"}) == (
+        "Unable to start cpu1. See its log."
+    )
 
 
 def test_the_cause_of_a_failed_loop_are_the_messages_of_its_failed_items() -> None:
