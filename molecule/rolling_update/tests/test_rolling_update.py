@@ -8,9 +8,11 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from testinfra.host import Host
@@ -27,19 +29,19 @@ KEPT = "/etc/celeryops/monitoring/previous/complete"
 # Seconds of tasks, and between them.
 MIXED = ([0.01, 0.2, 0.01, 0.5, 0.01, 0.1, 0.01, 1] * 12 + [12], 0.15)
 LONG = ([20], 3.4)
-# Numbered work until it is told to stop, some with a time to come, some retried.
+# Numbered work until it is told to stop or another load begins; some has a time to come, some is
+# retried.
 LOAD = """
 import json, time
 from monitoring_app import ledger
 from monitoring_app.tasks.operations import work
+name, lengths, pause, number = {name!r}, {lengths}, {pause}, 0
 redis = ledger.client()
-redis.delete(ledger.LEDGER)
-redis.set("load", "on", ex=1200)
-lengths, pause, number = %s, %s, 0
-while redis.exists("load"):
-    options = {"countdown": 5} if number %% 20 == 19 else {}
-    failures = int(number %% 15 == 14)
-    work.apply_async((lengths[number %% len(lengths)], f"work-{number}", failures), **options)
+redis.set("load", name, ex=1200)
+while redis.get("load") in (name, name.encode()):
+    options = {{"countdown": 5}} if number % 20 == 19 else {{}}
+    failures = int(number % 15 == 14)
+    work.apply_async((lengths[number % len(lengths)], f"{{name}}-{{number}}", failures), **options)
     number += 1
     time.sleep(pause)
 print(json.dumps(number))
@@ -48,17 +50,26 @@ STOP_LOAD = """
 from monitoring_app import ledger
 print(ledger.client().delete("load"))
 """
-SUMMARY = """
+# How often each task of a load was done.
+DONE = """
 import json
+from collections import Counter
 from monitoring_app import ledger
-print(json.dumps(ledger.summary()))
+print(json.dumps(Counter(id for id in ledger.read() if id.startswith({name!r}))))
 """
 # The application starts and answers, and each process dies of the first task that it gets.
-BROKEN_TASKS = """
+DEADLY_TASKS = """
 
 import os
 from celery.signals import task_prerun
 task_prerun.connect(lambda **_: os._exit(1), weak=False)
+"""
+# It starts and answers, and its tasks never come to an end.
+HANGING_TASKS = """
+
+import time
+from celery.signals import task_prerun
+task_prerun.connect(lambda **_: time.sleep(3600), weak=False)
 """
 BROKEN_IMPORT = """
 
@@ -66,6 +77,14 @@ import monitoring_app.no_such_module
 """
 
 State = dict[str, tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Load:
+    """Tasks that are sent in the background: what their ids begin with; in the end, how many."""
+
+    name: str
+    sent: Future[int]
 
 
 @pytest.fixture(scope="session")
@@ -89,25 +108,32 @@ def state(cluster: dict[str, Host]) -> Callable[[], State]:
 
 
 @pytest.fixture
-def load(application: Callable[[str], Any]) -> Iterator[Callable[..., Future[int]]]:
-    """Begins to send tasks in the background; in the end, how many."""
+def load(application: Callable[[str], Any]) -> Iterator[Callable[..., Load]]:
+    """Begins to send tasks in the background: load(LONG)."""
+
+    def begin(work: tuple[list[float], float] = MIXED) -> Load:
+        name = uuid4().hex[:8]
+        code = LOAD.format(name=name, lengths=work[0], pause=work[1])
+        return Load(name, pool.submit(application, code))
+
     with ThreadPoolExecutor(1) as pool:
-        yield lambda lengths=MIXED: pool.submit(application, LOAD % lengths)
+        yield begin
         application(STOP_LOAD)
 
 
 @pytest.fixture
 def all_done(
     application: Callable[[str], Any], wait_until: Callable[..., None]
-) -> Callable[[Future[int]], None]:
+) -> Callable[[Load], None]:
     """Ends the load and waits for its tasks; each must have been done once."""
 
-    def check(sending: Future[int]) -> None:
+    def check(load: Load) -> None:
         application(STOP_LOAD)
-        sent = sending.result()
+        sent = load.sent.result()
         assert sent > 0
-        wait_until(lambda: application(SUMMARY)["distinct"] >= sent, 300)
-        assert application(SUMMARY) == {"done": sent, "distinct": sent, "duplicates": {}}
+        done = DONE.format(name=load.name)
+        wait_until(lambda: len(application(done)) >= sent, 300)
+        assert {id: times for id, times in application(done).items() if times > 1} == {}
 
     return check
 
@@ -131,11 +157,15 @@ def releases(state: State) -> set[str]:
     return {release for release, _started in state.values()}
 
 
+def gone_back(run: Any) -> list[str]:
+    return [error for error in run.errors if "worker1 runs again what it ran before" in error]
+
+
 def test_an_update_under_load_loses_and_doubles_no_task(
     update: Callable[..., Any],
     state: Callable[[], State],
-    load: Callable[..., Future[int]],
-    all_done: Callable[[Future[int]], None],
+    load: Callable[..., Load],
+    all_done: Callable[[Load], None],
 ) -> None:
     before = state()
     sending = load()
@@ -149,69 +179,22 @@ def test_an_update_under_load_loses_and_doubles_no_task(
     all_done(sending)
 
 
-def test_a_dry_run_shows_the_plan_and_changes_nothing(
-    update: Callable[..., Any], state: Callable[[], State]
-) -> None:
-    before = state()
-    run = update("--check")
-    assert run.errors == []
-    assert "Batch 2 of 3: worker2 (" in run.output
-    assert "2 of 3 hosts keep working" in run.output
-    assert state() == before
-
-
-def test_a_second_run_restarts_nothing(
-    update: Callable[..., Any], state: Callable[[], State]
-) -> None:
-    before = state()
-    run = update(celery_app_packages=["six"])
-    assert run.errors == []
-    assert state() == before
-
-
-def test_a_release_that_can_not_be_imported_is_never_started(
-    broken: Callable[[str], str], update: Callable[..., Any], state: Callable[[], State]
-) -> None:
-    before = state()
-    run = update(celery_app_source=broken(BROKEN_IMPORT))
-    assert "no_such_module" in " ".join(run.errors)
-    assert state() == before
-
-
 def test_a_batch_that_fails_goes_back_and_stops_the_roll(
     broken: Callable[[str], str],
     update: Callable[..., Any],
     state: Callable[[], State],
-    module: Callable[..., dict[str, Any]],
-    load: Callable[..., Future[int]],
-    all_done: Callable[[Future[int]], None],
+    load: Callable[..., Load],
+    all_done: Callable[[Load], None],
 ) -> None:
     before = state()
     sending = load()
-    run = update(celery_app_source=broken(BROKEN_TASKS), celery_worker_gate_retries=4)
+    run = update(celery_app_source=broken(HANGING_TASKS), celery_worker_drain_timeout=40)
     after = state()
-    assert "worker1 runs again what it ran before" in " ".join(run.errors)
+    (error,) = gone_back(run)
+    assert "work1@worker1 ran no canary within 40 seconds" in error
     assert releases(after) == releases(before)
     assert after["worker2"] == before["worker2"]
     assert after["worker3"] == before["worker3"]
-    assert module("celery_health", on="worker1", nodes="all", canary=True)["healthy"]
-    all_done(sending)
-
-
-def test_a_host_that_can_not_be_drained_in_time_goes_on(
-    update: Callable[..., Any],
-    state: Callable[[], State],
-    module: Callable[..., dict[str, Any]],
-    load: Callable[..., Future[int]],
-    all_done: Callable[[Future[int]], None],
-) -> None:
-    before = state()
-    sending = load(LONG)
-    changed = {"celery_app_packages": ["six"], "celery_worker_watchdog": 120}
-    run = update(celery_worker_drain_timeout=2, **changed)
-    assert "worker1 was left as it was, since it could not be drained" in " ".join(run.errors)
-    assert state() == before
-    assert module("celery_health", on="worker1")["healthy"]
     all_done(sending)
 
 
@@ -220,8 +203,8 @@ def test_a_run_of_site_that_was_killed_is_finished_by_an_update(
     cluster: dict[str, Host],
     update: Callable[..., Any],
     state: Callable[[], State],
-    load: Callable[..., Future[int]],
-    all_done: Callable[[Future[int]], None],
+    load: Callable[..., Load],
+    all_done: Callable[[Load], None],
     wait_until: Callable[..., None],
 ) -> None:
     before = state()
@@ -239,3 +222,82 @@ def test_a_run_of_site_that_was_killed_is_finished_by_an_update(
     assert len(releases(after)) == 1
     assert after["worker1"] == between["worker1"]
     all_done(sending)
+
+
+def test_a_second_run_restarts_nothing(
+    update: Callable[..., Any], state: Callable[[], State]
+) -> None:
+    before = state()
+    run = update()
+    assert run.errors == []
+    assert state() == before
+
+
+def test_a_dry_run_shows_the_plan_and_changes_nothing(
+    update: Callable[..., Any], state: Callable[[], State]
+) -> None:
+    before = state()
+    run = update("--check", celery_app_packages=["six"])
+    assert run.errors == []
+    assert "Batch 2 of 3: worker2 (" in run.output
+    assert "2 of 3 hosts keep working" in run.output
+    assert state() == before
+
+
+def test_a_release_that_can_not_be_imported_is_never_started(
+    broken: Callable[[str], str], update: Callable[..., Any], state: Callable[[], State]
+) -> None:
+    before = state()
+    run = update(celery_app_source=broken(BROKEN_IMPORT))
+    assert "no_such_module" in " ".join(run.errors)
+    assert state() == before
+
+
+def test_a_release_that_fails_its_canary_goes_back(
+    broken: Callable[[str], str],
+    update: Callable[..., Any],
+    state: Callable[[], State],
+    module: Callable[..., dict[str, Any]],
+) -> None:
+    before = state()
+    run = update(celery_app_source=broken(DEADLY_TASKS), celery_worker_gate_retries=3)
+    after = state()
+    (error,) = gone_back(run)
+    assert "work1@worker1: a canary didn't come back" in error
+    assert releases(after) == releases(before)
+    assert after["worker2"] == before["worker2"]
+    assert module("celery_health", on="worker1", nodes="all", canary=True)["healthy"]
+
+
+def test_a_host_that_can_not_be_drained_in_time_goes_on(
+    update: Callable[..., Any],
+    state: Callable[[], State],
+    module: Callable[..., dict[str, Any]],
+    load: Callable[..., Load],
+    all_done: Callable[[Load], None],
+) -> None:
+    before = state()
+    sending = load(LONG)
+    changed = {"celery_app_packages": ["six"], "celery_worker_watchdog": 120}
+    run = update(celery_worker_drain_timeout=2, **changed)
+    assert "worker1 was left as it was, since it could not be drained" in " ".join(run.errors)
+    assert state() == before
+    assert module("celery_health", on="worker1")["healthy"]
+    all_done(sending)
+
+
+def test_a_host_that_can_not_be_written_goes_back(
+    cluster: dict[str, Host], update: Callable[..., Any], state: Callable[[], State]
+) -> None:
+    before = state()
+    busy = "/etc/celeryops/monitoring/settings.json"
+    pools = [{"name": name, "queues": ["default", "checks"]} for name in ("work", "added")]
+    cluster["worker1"].check_output(f"mount --bind {busy} {busy}")
+    try:
+        run = update(celery_worker_pools=pools, celery_settings={"task_track_started": False})
+    finally:
+        cluster["worker1"].check_output(f"umount {busy}")
+    (error,) = gone_back(run)
+    assert "settings.json" in error
+    assert not cluster["worker1"].file("/etc/celeryops/monitoring/instances/added1.env").exists
+    assert releases(state()) == releases(before)
