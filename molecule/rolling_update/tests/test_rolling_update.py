@@ -233,6 +233,24 @@ def test_a_second_run_restarts_nothing(
     assert state() == before
 
 
+def test_a_drain_goes_on_when_the_broker_has_been_silent(
+    inventory: Path, cluster: dict[str, Host], tmp_path: Path, wait_until: Callable[..., None]
+) -> None:
+    output = tmp_path / "output"
+    variables = "--extra-vars=celery_worker_watchdog=200"
+    command = ["ansible-playbook", str(UPDATE), f"--inventory={inventory}", variables]
+    with output.open("w", encoding="utf-8") as file:
+        run = subprocess.Popen([*command, "--limit=worker1"], stdout=file)
+    wait_until(lambda: cluster["worker1"].file(KEPT).exists, 900)
+    cluster["broker1"].check_output("systemctl kill --signal=STOP redis-server.service")
+    try:
+        asked_again = "RETRYING: [worker1]: The nodes run out of tasks"
+        wait_until(lambda: asked_again in output.read_text("utf-8") or run.poll() is not None)
+    finally:
+        cluster["broker1"].check_output("systemctl kill --signal=CONT redis-server.service")
+    assert run.wait() == 0, output.read_text("utf-8")
+
+
 def test_a_dry_run_shows_the_plan_and_changes_nothing(
     update: Callable[..., Any], state: Callable[[], State]
 ) -> None:
