@@ -47,6 +47,9 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._security import
 
 T = TypeVar("T")
 
+# Replies to a reading come within milliseconds; a worker that is silent for longer is taken for
+# missing.
+READING_PATIENCE = 2.5
 # A broker that is down or frozen is reported after this many seconds, however long the time-out.
 CONNECT_SECONDS = 4.0
 CLOSE_SECONDS = 1.0
@@ -181,8 +184,8 @@ class Client:
             calls: The commands.
             patience: Seconds to wait for silent nodes; until the deadline by default.
             grace: Seconds to wait for a second worker of a name when all nodes have answered. By
-                default the wait is left out where an earlier call has looked for duplicates of
-                all these nodes.
+                default the wait is left out where an earlier call, also of `calls`, looks for
+                duplicates of all these nodes.
             settle: Whether to give up nodes that are far slower than all others.
 
         Raises:
@@ -193,18 +196,19 @@ class Client:
             check_command(call.command, call.arguments)
         link, messages = self._connected()
         seconds = self.remaining() if patience is None else min(patience, self.remaining())
-        window = self._duplicate_window(calls) if grace is None else grace
+        windows = self._windows(calls) if grace is None else [grace] * len(calls)
 
         def send_and_gather() -> list[Gathering]:
             gatherings = [self._send(link, messages, call, seconds) for call in calls]
-            self._gather(link, gatherings, seconds, window, settle)
+            self._gather(link, gatherings, seconds, windows, settle)
             return gatherings
 
         gatherings = self._bounded(send_and_gather, seconds + MARGIN_SECONDS)
         self._look_into_silence(link, messages, calls, gatherings)
         all_replies = [gathering.replies(time.monotonic()) for gathering in gatherings]
-        if window >= DUPLICATE_GRACE:
-            self._examined.update(*(replies.answers for replies in all_replies))
+        for replies, window in zip(all_replies, windows, strict=True):
+            if window >= DUPLICATE_GRACE:
+                self._examined.update(replies.answers)
         return all_replies
 
     def send_canaries(self, doors: Mapping[str, Door], *, patience: float) -> Replies:
@@ -226,7 +230,7 @@ class Client:
             self._remember(ticket, gathering)
             for door in doors.values():
                 link.send_canary(door, ticket, messages.encode, seconds)
-            self._gather(link, [gathering], seconds)
+            self._gather(link, [gathering], seconds, [DUPLICATE_GRACE])
             return gathering
 
         gathering = self._bounded(send_and_gather, seconds + MARGIN_SECONDS)
@@ -276,13 +280,16 @@ class Client:
         link: Link,
         gatherings: Sequence[Gathering],
         seconds: float,
-        grace: float = DUPLICATE_GRACE,
+        windows: Sequence[float],
         settle: bool = False,
     ) -> None:
         """Receive replies until nothing more is awaited."""
         limit = time.monotonic() + seconds
+        waits = list(zip(gatherings, windows, strict=True))
         while True:
-            over = max((g.over_at(limit, grace, settle=settle) for g in gatherings), default=0.0)
+            over = max(
+                (g.over_at(limit, window, settle=settle) for g, window in waits), default=0.0
+            )
             left = over - time.monotonic()
             if left <= 0:
                 return
@@ -305,9 +312,15 @@ class Client:
             link.send(command, messages.encode, seconds)
         return gathering
 
-    def _duplicate_window(self, calls: Sequence[Call]) -> float:
-        asked = {node for call in calls for node in call.nodes or ()}
-        return 0.0 if asked <= self._examined else DUPLICATE_GRACE
+    def _windows(self, calls: Sequence[Call]) -> list[float]:
+        """For how long each call waits for second workers of its nodes' names."""
+        examined = set(self._examined)
+        windows = []
+        for call in calls:
+            asked = set(call.nodes or ())
+            windows.append(0.0 if asked <= examined else DUPLICATE_GRACE)
+            examined |= asked
+        return windows
 
     def _remember(self, ticket: str, gathering: Gathering) -> None:
         self._gatherings[ticket] = gathering

@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = MappingProxyTy
         "autoscale": (("max", "min"), ()),
         "cancel_consumer": (("queue",), ()),
         "celeryops": ((), ()),
+        "celeryops_limits": (("task_name",), ()),
         "celeryops_route": (("task_name",), ("queue",)),
         "clock": ((), ()),
         "conf": ((), ()),

@@ -17,22 +17,34 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from ansible_collections.celeryops.cluster.plugins.module_utils._client import Call
+from ansible_collections.celeryops.cluster.plugins.module_utils._changes import (
+    LAST_READING_SECONDS,
+    NOT_SHOWN,
+    POLL_INTERVAL,
+    SILENT_AFTER,
+    SILENT_BEFORE,
+    by_value,
+    concluded,
+    keep,
+    note_duplicates,
+    refuse_duplicates,
+    refuse_no_node,
+    result_of,
+    unknown_outcome,
+)
+from ansible_collections.celeryops.cluster.plugins.module_utils._client import (
+    READING_PATIENCE,
+    Call,
+    Client,
+)
 from ansible_collections.celeryops.cluster.plugins.module_utils._declaring import (
     bind_to_delays,
     clash,
-)
-from ansible_collections.celeryops.cluster.plugins.module_utils._drain import (
-    POLL_INTERVAL,
-    READING_PATIENCE,
-    Caller,
-    by_value,
 )
 from ansible_collections.celeryops.cluster.plugins.module_utils._errors import (
     BrokerError,
     CeleryOpsError,
 )
-from ansible_collections.celeryops.cluster.plugins.module_utils._nodes import listed
 from ansible_collections.celeryops.cluster.plugins.module_utils._pool_file import PoolFile
 from ansible_collections.celeryops.cluster.plugins.module_utils._queue_definitions import (
     Definition,
@@ -41,11 +53,6 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._queue_definitio
     start_definition,
     work_queues,
 )
-from ansible_collections.celeryops.cluster.plugins.module_utils._tracker import Tracker
-
-# By how much the last reading may overrun the time-out: without it nobody would know what has
-# become of a change.
-LAST_READING_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -99,7 +106,7 @@ def changed_names(state: str, names: Sequence[str]) -> Callable[[str], str]:
 
 
 def set_queues(
-    client: Caller,
+    client: Client,
     nodes: Sequence[str],
     wanted: Mapping[str, Definition],
     state: str,
@@ -123,8 +130,7 @@ def set_queues(
         BrokerError: The broker can't be reached or fails.
         CeleryOpsError: A node can't be changed, or hasn't been; in the second case with the result.
     """
-    if not nodes:
-        raise CeleryOpsError("no worker node was found: check that the workers run.")
+    refuse_no_node(nodes)
     replies = client.call("active_queues", nodes=nodes, patience=READING_PATIENCE)
     refuse_duplicates(replies.duplicates)
     shown = {node: work_queues(queues) for node, queues in replies.answers.items()}
@@ -139,36 +145,17 @@ def set_queues(
         outcome = Outcome({node: plan.after for node, plan in plans.items()})
     else:
         outcome = change_queues(client, plans)
+        note_duplicates(client, outcome.errors)
     errors |= outcome.errors
-    for node in client.duplicates:
-        errors[node] = "is the name of more than one worker, and each was changed"
-
-    # What no node has, or some couldn't be given, isn't kept for their next start.
-    kept = files if plans and not errors else []
-    tracker = Tracker()
-    for node, plan in plans.items():
-        tracker.add("nodes", node, before=list(plan.before), after=list(outcome.queues[node]))
-    for file in kept:
-        tracker.add("persisted", file.pool, before=file.before, after=file.after)
-    result = {
-        "changed": tracker.changed,
-        "diff": tracker.diff(),
-        "nodes": tracker.values("nodes"),
-        "persisted": tracker.values("persisted"),
-        "missing": replies.missing,
-        "errors": errors,
-        "duplicates": client.duplicates,
-    }
+    values = {n: (list(plan.before), list(outcome.queues[n])) for n, plan in plans.items()}
+    result = result_of(client, values, replies.missing, errors, files)
     if not check_mode:
-        for file in kept:
-            file.write()
-    if replies.missing or errors:
-        raise CeleryOpsError(failure("have the queues", replies.missing, errors), result)
-    return result
+        keep(files, result)
+    return concluded(result, "have the queues")
 
 
 def completed(
-    client: Caller,
+    client: Client,
     plans: Mapping[str, Plan],
     errors: dict[str, str],
     kept: Mapping[str, Definition] = MappingProxyType({}),
@@ -186,7 +173,7 @@ def completed(
     """
     replies = client.call("conf", nodes=list(plans), patience=READING_PATIENCE)
     errors.update(replies.errors)
-    errors.update(dict.fromkeys(replies.missing, "stopped answering before its change"))
+    errors.update(dict.fromkeys(replies.missing, SILENT_BEFORE))
     whole = {}
     for node, conf in sorted(replies.answers.items()):
         for name, details in kept.items():
@@ -197,7 +184,7 @@ def completed(
     return whole
 
 
-def change_queues(client: Caller, plans: Mapping[str, Plan]) -> Outcome:
+def change_queues(client: Client, plans: Mapping[str, Plan]) -> Outcome:
     """Carry out plans: first what is added, then, where that is seen, what is given up.
 
     A command is sent once to a node. A node whose queue turns out to be another one than asked
@@ -218,24 +205,11 @@ def change_queues(client: Caller, plans: Mapping[str, Plan]) -> Outcome:
     except BrokerError as error:
         for node, plan in plans.items():
             if plan.before != plan.after:
-                outcome.errors.setdefault(node, f"may have been changed or not: {error.clause}")
+                outcome.errors.setdefault(node, unknown_outcome(error))
     return outcome
 
 
-def refuse_duplicates(duplicates: Sequence[str]) -> None:
-    """Refuse a name that more than one worker bears.
-
-    Raises:
-        CeleryOpsError: There is one.
-    """
-    if duplicates:
-        raise CeleryOpsError(
-            f"more than one worker bears the name {duplicates[0]}, and each would be changed: "
-            "give each its own (option -n of the worker)."
-        )
-
-
-def refuse_clashes(client: Caller, plans: Mapping[str, Plan]) -> None:
+def refuse_clashes(client: Client, plans: Mapping[str, Plan]) -> None:
     """Refuse queues that exist on RabbitMQ with another definition.
 
     Raises:
@@ -249,19 +223,6 @@ def refuse_clashes(client: Caller, plans: Mapping[str, Plan]) -> None:
                 f"queue '{name}' can't be consumed from ({reason}), and a worker that tries "
                 "dies of it: ask for what the broker has, or replace the queue by celery_queue."
             )
-
-
-def failure(what: str, missing: Sequence[str], errors: Mapping[str, str]) -> str:
-    """The sentence for nodes that aren't as they should be."""
-    parts = [f"{node} {text}" for node, text in sorted(errors.items())[:3]]
-    if len(errors) > 3:
-        parts.append(f"{len(errors) - 3} more nodes failed (see `errors`)")
-    if missing:
-        parts.append(
-            f"{listed(missing)} didn't answer and got no change (check the service of each, and "
-            "run the module again)"
-        )
-    return f"Not all nodes {what}: {'; '.join(parts)}."
 
 
 def _plan(
@@ -326,7 +287,7 @@ def _no_queue_left(subject: str) -> str:
 
 
 def _add(
-    client: Caller, plans: Mapping[str, Plan], outcome: Outcome
+    client: Client, plans: Mapping[str, Plan], outcome: Outcome
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Have nodes consume from further queues; what they show then, by node."""
     additions = _additions(plans)
@@ -349,7 +310,7 @@ def _additions(plans: Mapping[str, Plan]) -> list[tuple[tuple[str, Definition], 
 
 
 def _give_up_others(
-    client: Caller,
+    client: Client,
     plans: Mapping[str, Plan],
     shown: Mapping[str, Mapping[str, Definition]],
     outcome: Outcome,
@@ -371,7 +332,7 @@ def _give_up_others(
 
 
 def _bind_to_delays(
-    client: Caller,
+    client: Client,
     plans: Mapping[str, Plan],
     shown: Mapping[str, Mapping[str, Definition]],
     outcome: Outcome,
@@ -386,7 +347,7 @@ def _bind_to_delays(
         client.run(partial(bind_to_delays, name=name, definition=definition))
 
 
-def _cancel(client: Caller, queues: Mapping[str, Sequence[str]], outcome: Outcome) -> None:
+def _cancel(client: Client, queues: Mapping[str, Sequence[str]], outcome: Outcome) -> None:
     """Have nodes give up queues."""
     calls = [Call("cancel_consumer", {"queue": name}, nodes) for name, nodes in by_value(queues)]
     _send(client, calls, outcome)
@@ -398,14 +359,14 @@ def _cancel(client: Caller, queues: Mapping[str, Sequence[str]], outcome: Outcom
     )
 
 
-def _send(client: Caller, calls: Sequence[Call], outcome: Outcome) -> None:
+def _send(client: Client, calls: Sequence[Call], outcome: Outcome) -> None:
     """Send commands; a silent node isn't an error yet."""
     for replies in client.call_all(calls, patience=READING_PATIENCE):
         outcome.errors.update(replies.errors)
 
 
 def _await(
-    client: Caller,
+    client: Client,
     nodes: Collection[str],
     reached: Callable[[str, Mapping[str, Definition]], bool],
     outcome: Outcome,
@@ -423,16 +384,8 @@ def _await(
         waiting = {node for node in waiting if not reached(node, shown.get(node, {}))}
         if waiting and last:
             for node in waiting:
-                outcome.errors[node] = _not_reached(node in replies.answers)
+                outcome.errors[node] = NOT_SHOWN if node in replies.answers else SILENT_AFTER
             break
         if waiting:
             client.wait(POLL_INTERVAL)
     return shown
-
-
-def _not_reached(answered: bool) -> str:
-    if answered:
-        return (
-            "confirmed the change and doesn't show it: look into its log, and run the module again"
-        )
-    return "stopped answering after the change was sent: whether it was carried out is unknown"

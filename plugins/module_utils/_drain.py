@@ -14,25 +14,25 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from datetime import datetime, timedelta, timezone
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
-from ansible_collections.celeryops.cluster.plugins.module_utils._client import Call
+from ansible_collections.celeryops.cluster.plugins.module_utils._changes import (
+    POLL_INTERVAL,
+    by_value,
+)
+from ansible_collections.celeryops.cluster.plugins.module_utils._client import (
+    READING_PATIENCE,
+    Call,
+    Client,
+)
 from ansible_collections.celeryops.cluster.plugins.module_utils._errors import (
     BrokerError,
     CeleryOpsError,
 )
 from ansible_collections.celeryops.cluster.plugins.module_utils._nodes import listed
-from ansible_collections.celeryops.cluster.plugins.module_utils._replies import Replies
 
-T = TypeVar("T")
-
-# Seconds. Replies to a reading come within milliseconds; a worker that is silent for longer is
-# taken for missing.
-READING_PATIENCE = 2.5
-POLL_INTERVAL = 0.1
-# A task whose time comes within this is about to run.
+# Seconds. A task whose time comes within this is about to run.
 ETA_MARGIN = 2.0
 # Resuming may overrun the time-out: a node must not stay paused.
 RESUME_SECONDS = 5.0
@@ -42,35 +42,7 @@ RESUME_AGAIN_AFTER = 1.0
 Queues = Sequence[Mapping[str, Any]]
 
 
-class Caller(Protocol):
-    """What is needed of a control client."""
-
-    def call(
-        self,
-        command: str,
-        arguments: Mapping[str, Any] | None = None,
-        nodes: Collection[str] | None = None,
-        *,
-        patience: float | None = None,
-    ) -> Replies: ...
-
-    def call_all(
-        self, calls: Sequence[Call], *, patience: float | None = None
-    ) -> list[Replies]: ...
-
-    def remaining(self) -> float: ...
-
-    def at_least(self, seconds: float) -> AbstractContextManager[None]: ...
-
-    def wait(self, seconds: float) -> None: ...
-
-    def run(self, step: Callable[[Any], T]) -> T: ...
-
-    @property
-    def duplicates(self) -> list[str]: ...
-
-
-def pause(client: Caller, queues: Mapping[str, Queues]) -> None:
+def pause(client: Client, queues: Mapping[str, Queues]) -> None:
     """Tell nodes to consume no more.
 
     Args:
@@ -84,7 +56,7 @@ def pause(client: Caller, queues: Mapping[str, Queues]) -> None:
     client.call_all(calls, patience=READING_PATIENCE)
 
 
-def idle_nodes(client: Caller, nodes: Collection[str]) -> set[str]:
+def idle_nodes(client: Client, nodes: Collection[str]) -> set[str]:
     """The paused nodes that neither run nor hold a task, and won't in a moment."""
     idle = _resting(client, "active_queues", nodes, lambda queues: not queues)
     if not idle:
@@ -95,7 +67,7 @@ def idle_nodes(client: Caller, nodes: Collection[str]) -> set[str]:
     return _resting(client, "scheduled", idle, lambda tasks: not eta_is_near(tasks, now))
 
 
-def resume(client: Caller, queues: Mapping[str, Queues]) -> dict[str, str]:
+def resume(client: Client, queues: Mapping[str, Queues]) -> dict[str, str]:
     """Let nodes consume from their queues again, until it is seen or the time is over.
 
     Args:
@@ -128,19 +100,6 @@ def eta_is_near(scheduled: Sequence[Mapping[str, Any]], now: datetime) -> bool:
     return any(_is_near(task["eta"], now) for task in scheduled if task["eta"])
 
 
-def by_value(values: Mapping[str, Sequence[T]]) -> list[tuple[T, list[str]]]:
-    """Each of the nodes' values with the nodes that have it, equal values together."""
-    entries: list[tuple[T, list[str]]] = []
-    for node, own in values.items():
-        for value in own:
-            nodes = next((nodes for known, nodes in entries if known == value), None)
-            if nodes is None:
-                entries.append((value, [node]))
-            else:
-                nodes.append(node)
-    return entries
-
-
 @contextlib.contextmanager
 def interruptions_raise(state: str) -> Iterator[None]:
     """Let SIGTERM and SIGHUP raise an error, while by default they end Python at once.
@@ -169,7 +128,7 @@ def interruptions_raise(state: str) -> Iterator[None]:
 
 
 def _resting(
-    client: Caller, command: str, nodes: Collection[str], suits: Callable[[Any], bool]
+    client: Client, command: str, nodes: Collection[str], suits: Callable[[Any], bool]
 ) -> set[str]:
     """The nodes without active and reserved tasks whose answer to a further command suits."""
     calls = [Call(name, {}, nodes) for name in (command, "reserved", "active")]
@@ -182,7 +141,7 @@ def _resting(
     }
 
 
-def _still_paused(client: Caller, queues: Mapping[str, Queues]) -> dict[str, Queues]:
+def _still_paused(client: Client, queues: Mapping[str, Queues]) -> dict[str, Queues]:
     """Tell the nodes to consume; the ones that don't show it yet."""
     calls = [
         Call("add_consumer", _consumer_arguments(queue), nodes) for queue, nodes in by_value(queues)

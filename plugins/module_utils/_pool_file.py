@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ansible_collections.celeryops.cluster.plugins.module_utils._control_file import (
@@ -44,6 +44,8 @@ SIZE = Setting("size", "CELERYOPS_DECLARED_SIZE", "CELERY_WORKER_CONCURRENCY")
 RANGE = Setting("range", "CELERYOPS_DECLARED_RANGE", "CELERY_WORKER_AUTOSCALE")
 QUEUES = Setting("list of queues", "CELERYOPS_DECLARED_QUEUES", "CELERY_WORKER_QUEUES")
 SETTINGS = (SIZE, RANGE, QUEUES)
+# The limits of tasks, which the inventory may declare or the app: the workers know, and compare.
+TASK_LIMITS = "CELERYOPS_TASK_LIMITS"
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,16 @@ class PoolFile:
     path: Path
     before: dict[str, str]
     after: dict[str, str]
+
+    def with_values(self, names: Collection[str], values: Mapping[str, str]) -> PoolFile:
+        """The same file with other values of some names; those of each setting side by side."""
+        after = {name: text for name, text in self.after.items() if name not in names}
+        after |= values
+        order = [
+            *(name for known in SETTINGS for name in (known.declared, known.live)),
+            TASK_LIMITS,
+        ]
+        return replace(self, after={name: after[name] for name in order if name in after})
 
     def write(self) -> None:
         """Bring the file to its state, at once and whole.
@@ -112,13 +124,43 @@ def pool_files(
     Raises:
         CeleryOpsError: The value can't be kept for exactly these nodes, or not on this host.
     """
+    pools = {cluster.nodes[name].pool: cluster.nodes[name] for name in nodes}
+    files = []
+    for file in opened_files(cluster, nodes, setting.what, configuration):
+        node = pools[file.pool]
+        declared = declared_value(node, setting)
+        if not declared:
+            raise CeleryOpsError(
+                f"the inventory declares no {setting.what} for pool '{file.pool}', and what is "
+                "kept only overrides that: declare it there, or set `persist: false`."
+            )
+        value = change(present_value(file.before, node, setting))
+        kept = {} if value == declared else {setting.declared: declared, setting.live: value}
+        files.append(file.with_values((setting.declared, setting.live), kept))
+    return files
+
+
+def opened_files(
+    cluster: Cluster, nodes: Collection[str], what: str, configuration: Path = CONFIGURATION
+) -> list[PoolFile]:
+    """The files of the pools of some nodes of the host, as they are.
+
+    Args:
+        cluster: The cluster.
+        nodes: The nodes.
+        what: What is to be kept of them, for sentences.
+        configuration: The directory that holds one directory for each app.
+
+    Raises:
+        CeleryOpsError: Nothing can be kept for exactly these nodes, or not on this host.
+    """
     foreign = [name for name in nodes if cluster.nodes[name].host != cluster.host]
     if foreign:
         raise CeleryOpsError(
-            f"the {setting.what} of {listed(foreign)} can be kept only on its own host, and this "
-            f"is {cluster.host}: run the module there, or set `persist: false`."
+            f"the {what} of {listed(foreign)} can be kept only on its own host, and this is "
+            f"{cluster.host}: run the module there, or set `persist: false`."
         )
-    pools = {cluster.nodes[name].pool: cluster.nodes[name] for name in nodes}
+    pools = {cluster.nodes[name].pool for name in nodes}
     left_out = [
         name
         for name in cluster.local_nodes()
@@ -126,7 +168,7 @@ def pool_files(
     ]
     if left_out:
         raise CeleryOpsError(
-            f"a {setting.what} is kept for the whole pool, {listed(left_out)} included: "
+            f"the {what} would be kept for the whole pool, {listed(left_out)} included: "
             "name all nodes of the pool on this host, or set `persist: false`."
         )
     directory = _directory(cluster, configuration)
@@ -135,18 +177,9 @@ def pool_files(
             f"{directory} is missing or can't be written: run the playbook celeryops.cluster.site, "
             "and this task with `become: true`."
         )
-    files = []
-    for pool, node in sorted(pools.items()):
-        if not declared_value(node, setting):
-            raise CeleryOpsError(
-                f"the inventory declares no {setting.what} for pool '{pool}', and what is kept "
-                "only overrides that: declare it there, or set `persist: false`."
-            )
-        path = directory / f"{pool}.env"
-        before = _read(path)
-        value = change(present_value(before, node, setting))
-        files.append(PoolFile(pool, path, before, _with(before, setting, node, value)))
-    return files
+    paths = {pool: directory / f"{pool}.env" for pool in sorted(pools)}
+    contents = {pool: _read(path) for pool, path in paths.items()}
+    return [PoolFile(pool, paths[pool], values, values) for pool, values in contents.items()]
 
 
 def kept_value(
@@ -176,20 +209,6 @@ def present_value(values: Mapping[str, str], node: Node, setting: Setting) -> st
 
 def _directory(cluster: Cluster, configuration: Path) -> Path:
     return configuration / str(cluster.app) / "pools"
-
-
-def _with(before: Mapping[str, str], setting: Setting, node: Node, value: str) -> dict[str, str]:
-    """The values of the file with another live value; those of each setting side by side."""
-    declared = declared_value(node, setting)
-    values = {name: text for name, text in before.items() if name not in _names(setting)}
-    if value != declared:
-        values |= {setting.declared: declared, setting.live: value}
-    order = [name for known in SETTINGS for name in _names(known)]
-    return {name: values[name] for name in order if name in values}
-
-
-def _names(setting: Setting) -> tuple[str, str]:
-    return setting.declared, setting.live
 
 
 def _read(path: Path) -> dict[str, str]:

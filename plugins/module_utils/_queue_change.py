@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from ansible_collections.celeryops.cluster.plugins.module_utils._control_file import Cluster
-from ansible_collections.celeryops.cluster.plugins.module_utils._drain import (
+from ansible_collections.celeryops.cluster.plugins.module_utils._client import (
     READING_PATIENCE,
+    Client,
 )
+from ansible_collections.celeryops.cluster.plugins.module_utils._control_file import Cluster
 from ansible_collections.celeryops.cluster.plugins.module_utils._errors import CeleryOpsError
 from ansible_collections.celeryops.cluster.plugins.module_utils._nodes import (
     ALL,
@@ -23,7 +24,6 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._nodes import (
     listed,
 )
 from ansible_collections.celeryops.cluster.plugins.module_utils._queues import (
-    Asker,
     Definition,
     Moved,
     Reading,
@@ -94,7 +94,7 @@ class Outcome:
         }
 
 
-def present(client: Asker, cluster: Cluster, run: Run, wanted: Wanted, check: bool) -> Outcome:
+def present(client: Client, cluster: Cluster, run: Run, wanted: Wanted, check: bool) -> Outcome:
     """Make a queue with its binding.
 
     Raises:
@@ -124,7 +124,7 @@ def present(client: Asker, cluster: Cluster, run: Run, wanted: Wanted, check: bo
 
 
 def absent(
-    client: Asker, cluster: Cluster, run: Run, name: str, force: bool, check: bool
+    client: Client, cluster: Cluster, run: Run, name: str, force: bool, check: bool
 ) -> Outcome:
     """Delete a queue that nobody uses and that is empty, or any one by force.
 
@@ -164,7 +164,7 @@ def purged(run: Run, name: str, confirmed: bool, check: bool) -> Outcome:
 
 
 def moved(
-    client: Asker, run: Run, source: str, target: str, limit: int | None, check: bool
+    client: Client, run: Run, source: str, target: str, limit: int | None, check: bool
 ) -> Outcome:
     """Move the messages that wait in a queue to the end of another one.
 
@@ -264,7 +264,9 @@ def defined(wanted: Wanted, settings: Mapping[str, Any], on_redis: bool) -> Defi
     )
 
 
-def _settings(client: Asker, cluster: Cluster, wanted: Wanted, on_redis: bool) -> Mapping[str, Any]:
+def _settings(
+    client: Client, cluster: Cluster, wanted: Wanted, on_redis: bool
+) -> Mapping[str, Any]:
     """The settings of a node that answers; they are needed where the type isn't given."""
     if wanted.exchange_type and (wanted.type or on_redis):
         return {}
@@ -288,7 +290,7 @@ def _is_bound(reading: Reading, definition: Definition) -> bool | None:
 
 
 def _users(
-    client: Asker, cluster: Cluster, name: str, reading: Reading, outcome: Outcome
+    client: Client, cluster: Cluster, name: str, reading: Reading, outcome: Outcome
 ) -> str | None:
     """Why a queue must not be deleted; None if nothing speaks against it."""
     nodes = fleet(client, cluster, Selection((ALL,)))

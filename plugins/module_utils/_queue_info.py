@@ -11,11 +11,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.celeryops.cluster.plugins.module_utils._client import (
+    Client,
+)
 from ansible_collections.celeryops.cluster.plugins.module_utils._control_file import Cluster
 from ansible_collections.celeryops.cluster.plugins.module_utils._nodes import Selection
 from ansible_collections.celeryops.cluster.plugins.module_utils._pool import read_state
 from ansible_collections.celeryops.cluster.plugins.module_utils._queues import (
-    Asker,
     Message,
     Reading,
     Run,
@@ -56,7 +58,7 @@ class QueueInfo:
 
 
 def gather_queues(
-    client: Asker, cluster: Cluster, run: Run, selection: Selection, order: Order
+    client: Client, cluster: Cluster, run: Run, selection: Selection, order: Order
 ) -> QueueInfo:
     """Read the queues, and ask the nodes who serves them.
 
@@ -100,7 +102,7 @@ def oldest(reading: Reading, now: float, stayed: float | None) -> dict[str, Any]
     return {"age": None, "kind": UNKNOWN}
 
 
-def _ask(client: Asker, cluster: Cluster, nodes: Collection[str], *, strangers: bool) -> QueueInfo:
+def _ask(client: Client, cluster: Cluster, nodes: Collection[str], *, strangers: bool) -> QueueInfo:
     """What the nodes consume from, their processes, and the waits that they have seen."""
     queues, stats = ask(client, nodes, ("active_queues", "stats"), strangers=strangers)
     # A worker without the runtime package logs an error when it is asked for its own command.
@@ -136,7 +138,7 @@ def _unstamped(reading: Reading) -> bool:
 
 
 def _observe(
-    client: Asker, run: Run, readings: Mapping[str, Reading], order: Order
+    client: Client, run: Run, readings: Mapping[str, Reading], order: Order
 ) -> dict[str, float]:
     """The queues whose oldest messages are still there after some seconds, with the seconds."""
     started = time.monotonic()

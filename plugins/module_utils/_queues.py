@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Protocol, TypeAlias
 
-from ansible_collections.celeryops.cluster.plugins.module_utils._client import Call
+from ansible_collections.celeryops.cluster.plugins.module_utils._client import (
+    READING_PATIENCE,
+    Call,
+    Client,
+)
 from ansible_collections.celeryops.cluster.plugins.module_utils._control_file import (
     Broker,
     Cluster,
-)
-from ansible_collections.celeryops.cluster.plugins.module_utils._drain import (
-    READING_PATIENCE,
-    Caller,
 )
 from ansible_collections.celeryops.cluster.plugins.module_utils._errors import CeleryOpsError
 from ansible_collections.celeryops.cluster.plugins.module_utils._nodes import (
@@ -158,34 +158,14 @@ class Queues(Protocol):
 Run: TypeAlias = Callable[[Callable[[Queues], Any]], Any]
 
 
-class Asker(Caller, Protocol):
-    """What is needed of a control client to ask nodes, known and unknown."""
-
-    def call_all(
-        self,
-        calls: Sequence[Call],
-        *,
-        patience: float | None = None,
-        grace: float | None = None,
-    ) -> list[Replies]: ...
-
-
-class Runner(Protocol):
-    """What is needed of a control client to reach the broker's side."""
-
-    def run(self, step: Callable[[Any], Any]) -> Any: ...
-
-    def remaining(self) -> float: ...
-
-
-def queues_by(client: Runner, broker: Broker) -> Run:
+def queues_by(client: Client, broker: Broker) -> Run:
     """How to run steps over the client's connection."""
     return lambda step: client.run(
         lambda connection: step(_side(connection, broker, client.remaining()))
     )
 
 
-def fleet(client: Asker, cluster: Cluster, selection: Selection) -> list[str]:
+def fleet(client: Client, cluster: Cluster, selection: Selection) -> list[str]:
     """The selected nodes; where only those that answer are known, they have a moment for it.
 
     Raises:
@@ -195,7 +175,7 @@ def fleet(client: Asker, cluster: Cluster, selection: Selection) -> list[str]:
 
 
 def ask(
-    client: Asker, nodes: Collection[str], commands: Sequence[str], *, strangers: bool
+    client: Client, nodes: Collection[str], commands: Sequence[str], *, strangers: bool
 ) -> list[Replies]:
     """The replies of nodes to some commands.
 
@@ -247,7 +227,7 @@ def is_glob(pattern: str) -> bool:
 class _Hurried:
     """Pings without waiting until the deadline where nobody is there."""
 
-    client: Asker
+    client: Client
 
     def call(self, command: str) -> Replies:
         return self.client.call(command, patience=READING_PATIENCE)

@@ -16,7 +16,8 @@ from typing import Any
 from ansible_collections.celeryops.cluster.plugins.module_utils._secrets import hide_secrets
 
 # Seconds. A second worker of the same name answers about as fast as the first: within 9 ms in 120
-# calls, on an idle and on a busy host.
+# calls, on an idle and on a busy host. With eight times more load than processors, 3 of 240 were
+# later than this, and 9 later than 0.03 s.
 DUPLICATE_GRACE = 0.05
 # Where all are slow, since the fleet is large or its hosts are busy, it is waited for so much of
 # the time that replies took, but not longer than this.

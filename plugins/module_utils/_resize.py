@@ -16,15 +16,29 @@ grow as well, since it begins to consume anew when it is resumed.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
-from ansible_collections.celeryops.cluster.plugins.module_utils._client import Call
-from ansible_collections.celeryops.cluster.plugins.module_utils._drain import (
+from ansible_collections.celeryops.cluster.plugins.module_utils._changes import (
+    LAST_READING_SECONDS,
     POLL_INTERVAL,
+    SILENT_AFTER,
+    SILENT_BEFORE,
+    concluded,
+    keep,
+    note_duplicates,
+    refuse_duplicates,
+    refuse_no_node,
+    result_of,
+    unknown_outcome,
+)
+from ansible_collections.celeryops.cluster.plugins.module_utils._client import (
     READING_PATIENCE,
-    Caller,
+    Call,
+    Client,
+)
+from ansible_collections.celeryops.cluster.plugins.module_utils._drain import (
     Queues,
     idle_nodes,
     interruptions_raise,
@@ -35,7 +49,6 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._errors import (
     BrokerError,
     CeleryOpsError,
 )
-from ansible_collections.celeryops.cluster.plugins.module_utils._nodes import listed
 from ansible_collections.celeryops.cluster.plugins.module_utils._pool import (
     Change,
     PoolState,
@@ -49,26 +62,15 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._pool import (
     steps_to,
 )
 from ansible_collections.celeryops.cluster.plugins.module_utils._pool_file import PoolFile
-from ansible_collections.celeryops.cluster.plugins.module_utils._tracker import Tracker
-
-T = TypeVar("T")
+from ansible_collections.celeryops.cluster.plugins.module_utils._replies import Replies
 
 # Seconds. What is kept of the time-out for shrinking and resuming, once a node is idle.
 FINISHING_SECONDS = 2.0
 # What is kept of it for restarting: new processes are there within 5 s.
 RESTARTING_SECONDS = 7.0
-# By how much the last reading may overrun the time-out: without it nobody would know what has
-# become of a change.
-LAST_READING_SECONDS = 1.0
 # How long a node that grows stays paused at most. If it still runs tasks then, it takes as many
 # more as its new size allows; the surplus waits in it. To wait longer would leave processes idle.
 SETTLING_SECONDS = 2.0
-
-
-class Resizer(Caller, Protocol):
-    """What is needed of a control client."""
-
-    def run(self, step: Callable[[Any], T]) -> T: ...
 
 
 @dataclass
@@ -113,7 +115,7 @@ class Paused:
 
 
 def set_pools(
-    client: Resizer,
+    client: Client,
     nodes: Sequence[str],
     target: Target,
     files: Sequence[PoolFile] = (),
@@ -135,11 +137,15 @@ def set_pools(
         BrokerError: The broker can't be reached or fails.
         CeleryOpsError: A node can't be resized, or hasn't been; in the second case with the result.
     """
-    if not nodes:
-        raise CeleryOpsError("no worker node was found: check that the workers run.")
-    replies = client.call("stats", nodes=nodes, patience=READING_PATIENCE)
+    refuse_no_node(nodes)
+    # A second worker of a name answers the ping too, and is waited for while the rest is computed.
+    calls = [Call("ping", {}, nodes), Call("stats", {}, nodes)]
+    _pong, replies = client.call_all(calls, patience=READING_PATIENCE)
     before = {node: read_state(stats) for node, stats in replies.answers.items()}
-    _refuse(before, replies.duplicates, target)
+    refuse_duplicates(client.duplicates)
+    for node in sorted(before):
+        if reason := refusal(node, before[node], target):
+            raise CeleryOpsError(reason)
     if isinstance(target, Restart) and client.remaining() < RESTARTING_SECONDS + 1:
         raise CeleryOpsError(
             f"a restart takes up to {RESTARTING_SECONDS:.0f} s beside the tasks that still run: "
@@ -151,34 +157,18 @@ def set_pools(
     else:
         outcome = resize(client, before, target)
         outcome.errors.update(replies.errors)
-        for node in client.duplicates:
-            outcome.errors[node] = "is the name of more than one worker, and each was changed"
+        note_duplicates(client, outcome.errors)
         after = {node: state.shown(target) for node, state in outcome.states.items()}
 
-    # A size that no node has, or that some couldn't be given, isn't kept for their next start.
-    kept = files if before and not outcome.errors else []
-    tracker = Tracker()
-    for node, state in before.items():
-        tracker.add("nodes", node, before=state.shown(target), after=after[node])
-    for file in kept:
-        tracker.add("persisted", file.pool, before=file.before, after=file.after)
-    result = {
-        "changed": tracker.changed,
-        "diff": tracker.diff(),
-        "nodes": tracker.values("nodes"),
-        "persisted": tracker.values("persisted"),
-        "missing": replies.missing,
-        "errors": outcome.errors,
-        "duplicates": client.duplicates,
-    }
+    values = {node: (state.shown(target), after[node]) for node, state in before.items()}
+    result = result_of(client, values, replies.missing, outcome.errors, files)
     if not check_mode:
-        _write(kept, result)
-    if replies.missing or outcome.errors:
-        raise CeleryOpsError(_failure(replies.missing, outcome.errors, target), result)
-    return result
+        keep(files, result)
+    restarting = isinstance(target, Restart)
+    return concluded(result, f"are {'restarted' if restarting else f'at {shown(target)}'}")
 
 
-def resize(client: Resizer, states: Mapping[str, PoolState], target: Target) -> Outcome:
+def resize(client: Client, states: Mapping[str, PoolState], target: Target) -> Outcome:
     """Bring the pools of nodes to a target.
 
     A change is sent at most once to a node: whether a command without reply has been carried out
@@ -209,7 +199,7 @@ def resize(client: Resizer, states: Mapping[str, PoolState], target: Target) -> 
         for node in changes:
             survivors = _survivors(states[node], outcome.states[node], target)
             if survivors or not outcome.states[node].reached(steps[node][-1]):
-                outcome.errors.setdefault(node, f"may have been changed or not: {error.clause}")
+                outcome.errors.setdefault(node, unknown_outcome(error))
     for node, state in outcome.states.items():
         if survivors := _survivors(states[node], state, target):
             ids = ", ".join(map(str, sorted(survivors)))
@@ -219,49 +209,23 @@ def resize(client: Resizer, states: Mapping[str, PoolState], target: Target) -> 
     return outcome
 
 
-def _refuse(states: Mapping[str, PoolState], duplicates: Sequence[str], target: Target) -> None:
-    if duplicates:
-        raise CeleryOpsError(
-            f"more than one worker bears the name {duplicates[0]}, and each would be changed: "
-            "give each its own (option -n of the worker)."
-        )
-    for node in sorted(states):
-        if reason := refusal(node, states[node], target):
-            raise CeleryOpsError(reason)
+def _apply(client: Client, changes: Mapping[str, Change], outcome: Outcome) -> None:
+    """Send the changes, equal ones together, and read what has come of them until then.
 
-
-def _write(files: Sequence[PoolFile], result: dict[str, Any]) -> None:
-    try:
-        for file in files:
-            file.write()
-    except CeleryOpsError as error:
-        raise CeleryOpsError(str(error), result) from error
-
-
-def _failure(missing: Sequence[str], errors: Mapping[str, str], target: Target) -> str:
-    parts = [f"{node} {text}" for node, text in sorted(errors.items())[:3]]
-    if len(errors) > 3:
-        parts.append(f"{len(errors) - 3} more nodes failed (see `errors`)")
-    if missing:
-        parts.append(
-            f"{listed(missing)} didn't answer and got no change (check the service of each, and "
-            "run the module again)"
-        )
-    wanted = "restarted" if isinstance(target, Restart) else f"at {shown(target)}"
-    return f"Not all nodes are {wanted}: {'; '.join(parts)}."
-
-
-def _apply(client: Caller, changes: Mapping[str, Change], outcome: Outcome) -> None:
-    """Send the changes, equal ones together. A silent node isn't an error yet."""
+    A silent node isn't an error yet.
+    """
     groups: dict[tuple[str, tuple[tuple[str, int], ...]], list[str]] = defaultdict(list)
     for node, change in changes.items():
         groups[change.command, tuple(change.arguments.items())].append(node)
     calls = [Call(command, dict(items), nodes) for (command, items), nodes in groups.items()]
-    for replies in client.call_all(calls, patience=READING_PATIENCE):
+    # Some are where they should be at once, and then no further call is needed.
+    *told, now = client.call_all([*calls, Call("stats", {}, changes)], patience=READING_PATIENCE)
+    for replies in told:
         outcome.errors.update(replies.errors)
+    _note(now, outcome)
 
 
-def _await(client: Caller, nodes: Iterable[str], target: Step, outcome: Outcome) -> None:
+def _await(client: Client, nodes: Iterable[str], target: Step, outcome: Outcome) -> None:
     """Read the states until all nodes are at the target or the time is over."""
     waiting = {
         node
@@ -281,9 +245,12 @@ def _await(client: Caller, nodes: Iterable[str], target: Step, outcome: Outcome)
             client.wait(POLL_INTERVAL)
 
 
-def _read_states(client: Caller, nodes: Collection[str], outcome: Outcome) -> dict[str, PoolState]:
+def _read_states(client: Client, nodes: Collection[str], outcome: Outcome) -> dict[str, PoolState]:
     """The present states of the nodes that answer, also noted in the outcome."""
-    replies = client.call("stats", nodes=nodes, patience=READING_PATIENCE)
+    return _note(client.call("stats", nodes=nodes, patience=READING_PATIENCE), outcome)
+
+
+def _note(replies: Replies, outcome: Outcome) -> dict[str, PoolState]:
     states = {node: read_state(stats) for node, stats in replies.answers.items()}
     outcome.states.update(states)
     return states
@@ -291,16 +258,14 @@ def _read_states(client: Caller, nodes: Collection[str], outcome: Outcome) -> di
 
 def _not_reached(state: PoolState | None, step: Step) -> str:
     if state is None:
-        return "stopped answering after the change was sent: whether it was carried out is unknown"
+        return SILENT_AFTER
     return (
         f"is at {state.shown(step)} and not yet at {shown(step)}: run the module again, "
         "with a longer `timeout`"
     )
 
 
-def _to_be_paused(
-    client: Resizer, changes: Mapping[str, Change], target: Target
-) -> dict[str, bool]:
+def _to_be_paused(client: Client, changes: Mapping[str, Change], target: Target) -> dict[str, bool]:
     """The nodes that must be paused, and whether until they are at the target."""
     if isinstance(target, Restart):
         return dict.fromkeys(changes, True)
@@ -309,7 +274,7 @@ def _to_be_paused(
     return paused | dict.fromkeys(_with_fixed_prefetch(client, moving), False)
 
 
-def _with_fixed_prefetch(client: Resizer, nodes: Collection[str]) -> Collection[str]:
+def _with_fixed_prefetch(client: Client, nodes: Collection[str]) -> Collection[str]:
     """The nodes whose consumers keep the prefetch count that they began with."""
     per_consumer = client.run(_prefetch_per_consumer) if nodes else None
     if per_consumer is None:
@@ -335,12 +300,12 @@ def _has_quorum_queue(queues: Queues) -> bool:
 
 
 def _work_paused(
-    client: Caller, work: Mapping[str, Paused], outcome: Outcome, restarting: bool
+    client: Client, work: Mapping[str, Paused], outcome: Outcome, restarting: bool
 ) -> None:
     """Pause nodes, change each one as soon as it may be, and resume it."""
     replies = client.call("active_queues", nodes=work, patience=READING_PATIENCE)
     outcome.errors.update(replies.errors)
-    outcome.errors.update(dict.fromkeys(replies.missing, "stopped answering before its change"))
+    outcome.errors.update(dict.fromkeys(replies.missing, SILENT_BEFORE))
     queues = replies.answers
     paused = set(queues)
     try:
@@ -369,7 +334,7 @@ def _work_paused(
 
 
 def _advance(
-    client: Caller, work: Mapping[str, Paused], outcome: Outcome, settled: bool, late: bool
+    client: Client, work: Mapping[str, Paused], outcome: Outcome, settled: bool, late: bool
 ) -> set[str]:
     """Do what can be done for paused nodes now.
 

@@ -12,12 +12,14 @@ from types import MappingProxyType
 from typing import Any
 from uuid import NAMESPACE_OID, uuid4, uuid5
 
-from ansible_collections.celeryops.cluster.plugins.module_utils._client import Client
+from ansible_collections.celeryops.cluster.plugins.module_utils._client import (
+    READING_PATIENCE,
+    Client,
+)
 from ansible_collections.celeryops.cluster.plugins.module_utils._control_file import (
     Backend,
     Cluster,
 )
-from ansible_collections.celeryops.cluster.plugins.module_utils._drain import READING_PATIENCE
 from ansible_collections.celeryops.cluster.plugins.module_utils._errors import CeleryOpsError
 from ansible_collections.celeryops.cluster.plugins.module_utils._nodes import listed
 from ansible_collections.celeryops.cluster.plugins.module_utils._results import (
@@ -43,7 +45,6 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._task_revoke imp
 )
 from ansible_collections.celeryops.cluster.plugins.module_utils._task_send import (
     Plan,
-    Sender,
     outcome,
     plan,
     post,
@@ -137,7 +138,7 @@ class Tasks:
 
     def __init__(
         self,
-        client: Sender,
+        client: Client,
         cluster: Cluster,
         nodes: Sequence[str],
         results: Results | None,

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible_collections.celeryops.cluster.plugins.module_utils._client import Call
-from ansible_collections.celeryops.cluster.plugins.module_utils._drain import (
+from ansible_collections.celeryops.cluster.plugins.module_utils._client import (
     READING_PATIENCE,
-    Caller,
+    Call,
+    Client,
 )
 from ansible_collections.celeryops.cluster.plugins.module_utils._errors import CeleryOpsError
 from ansible_collections.celeryops.cluster.plugins.module_utils._replies import Replies
@@ -116,7 +116,7 @@ class Findings:
 
 
 def ask(
-    client: Caller,
+    client: Client,
     nodes: Sequence[str],
     results: Results | None,
     question: Question,

@@ -10,26 +10,34 @@ ids of revoked tasks in its memory.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.celeryops.cluster.plugins.module_utils._client import Call
-from ansible_collections.celeryops.cluster.plugins.module_utils._drain import (
+from ansible_collections.celeryops.cluster.plugins.module_utils._changes import (
+    LAST_READING_SECONDS,
     POLL_INTERVAL,
+    concluded,
+    refuse_no_node,
+    result_of,
+)
+from ansible_collections.celeryops.cluster.plugins.module_utils._client import (
     READING_PATIENCE,
-    Caller,
+    Call,
+    Client,
 )
 from ansible_collections.celeryops.cluster.plugins.module_utils._errors import CeleryOpsError
 from ansible_collections.celeryops.cluster.plugins.module_utils._nodes import listed
 from ansible_collections.celeryops.cluster.plugins.module_utils._pool import read_state
 from ansible_collections.celeryops.cluster.plugins.module_utils._task_route import held_by
-from ansible_collections.celeryops.cluster.plugins.module_utils._tracker import Tracker
 
 # Seconds. How long nodes that were silent already are waited for.
 SILENT_PATIENCE = 1.0
-# By how much the last reading may overrun the time-out.
-LAST_READING_SECONDS = 1.0
+# What has become of the silent ones.
+LATER_OR_NEVER = (
+    "didn't answer, and may do it later or never (a busy node of kind solo does it after its task; "
+    "check the service of the others, and run the module again)"
+)
 # The kinds of pool that can end a single task.
 _ENDING = frozenset({"prefork", "gevent", "eventlet"})
 
@@ -85,7 +93,7 @@ class Knowledge:
 
 
 def revoke(
-    client: Caller, nodes: Sequence[str], wanted: Revocation, check_mode: bool = False
+    client: Client, nodes: Sequence[str], wanted: Revocation, check_mode: bool = False
 ) -> dict[str, Any]:
     """Have nodes revoke tasks, and see that they did.
 
@@ -97,8 +105,7 @@ def revoke(
         CeleryOpsError: A node can't end a task, or it isn't known whether it has revoked all; in
             the second case with the result.
     """
-    if not nodes:
-        raise CeleryOpsError("no worker node was found: check that the workers run.")
+    refuse_no_node(nodes)
     before = after = _known(client, nodes, wanted)
     if wanted.signal:
         _refuse_unending(client, before)
@@ -112,28 +119,16 @@ def revoke(
         after = _awaited(client, before, wanted)
         errors.update({n: _undone(after, n) for n in after.unfinished(wanted) if n not in errors})
 
-    tracker = Tracker()
-    for node, ids in before.revoked.items():
-        tracker.add("nodes", node, before=ids, after=after.revoked.get(node, ids))
-    ended = sorted(before.running() - after.running()) if wanted.signal else []
-    result = {
-        "changed": tracker.changed or bool(ended),
-        "diff": tracker.diff(),
-        "nodes": tracker.values("nodes"),
-        "tasks": {
-            task_id: {"held_by": before.held.get(task_id, {})} for task_id in sorted(wanted.ids)
-        },
-        "missing": before.missing,
-        "errors": errors,
-        "duplicates": client.duplicates,
-    }
-    if before.missing or errors:
-        raise CeleryOpsError(_failure(before.missing, errors, wanted), result)
-    return result
+    values = {node: (ids, after.revoked.get(node, ids)) for node, ids in before.revoked.items()}
+    result = result_of(client, values, before.missing, errors)
+    if wanted.signal and before.running() - after.running():
+        result["changed"] = True
+    result["tasks"] = {id_: {"held_by": before.held.get(id_, {})} for id_ in sorted(wanted.ids)}
+    return concluded(result, _goal(wanted.signal), silence=LATER_OR_NEVER)
 
 
 def revoke_stamped(
-    client: Caller,
+    client: Client,
     nodes: Sequence[str],
     stamps: Mapping[str, Any],
     signal: str | None,
@@ -158,25 +153,13 @@ def revoke_stamped(
         else Call("revoke_by_stamped_headers", {"headers": headers, **ending}, nodes, directed)
     )
     [replies] = client.call_all([call], patience=READING_PATIENCE)
-    tracker = Tracker()
-    for node in replies.answers:
-        tracker.add("nodes", node, before=None, after={"stamps": headers})
-    result = {
-        "changed": bool(replies.answers),
-        "diff": tracker.diff(),
-        "nodes": tracker.values("nodes"),
-        "tasks": {},
-        "missing": replies.missing,
-        "errors": replies.errors,
-        "duplicates": client.duplicates,
-    }
-    if replies.missing or replies.errors:
-        wanted = Revocation([], signal)
-        raise CeleryOpsError(_failure(replies.missing, replies.errors, wanted), result)
-    return result
+    values = {node: (None, {"stamps": headers}) for node in replies.answers}
+    result = result_of(client, values, replies.missing, replies.errors)
+    result["tasks"] = {}
+    return concluded(result, _goal(signal), silence=LATER_OR_NEVER)
 
 
-def _known(client: Caller, nodes: Collection[str], wanted: Revocation) -> Knowledge:
+def _known(client: Client, nodes: Collection[str], wanted: Revocation) -> Knowledge:
     calls = [Call("revoked", {}, nodes), Call("query_task", {"ids": list(wanted.ids)}, nodes)]
     revoked, held = client.call_all(calls, patience=READING_PATIENCE)
     ids = set(wanted.ids)
@@ -200,7 +183,7 @@ def _commands(wanted: Revocation, known: Knowledge) -> list[Call]:
     ]
 
 
-def _refuse_unending(client: Caller, known: Knowledge) -> None:
+def _refuse_unending(client: Client, known: Knowledge) -> None:
     """Refuse to end tasks on nodes whose pool can't do it.
 
     Raises:
@@ -221,7 +204,7 @@ def _refuse_unending(client: Caller, known: Knowledge) -> None:
             )
 
 
-def _awaited(client: Caller, before: Knowledge, wanted: Revocation) -> Knowledge:
+def _awaited(client: Client, before: Knowledge, wanted: Revocation) -> Knowledge:
     """Read until all nodes that answered at first have done it or the time is over."""
     while True:
         last = client.remaining() <= LAST_READING_SECONDS
@@ -243,15 +226,5 @@ def _undone(known: Knowledge, node: str) -> str:
     return "doesn't show the tasks as revoked: run the module again"
 
 
-def _failure(missing: Iterable[str], errors: Mapping[str, str], wanted: Revocation) -> str:
-    parts = [f"{node} {text}" for node, text in sorted(errors.items())[:3]]
-    if len(errors) > 3:
-        parts.append(f"{len(errors) - 3} more nodes failed (see `errors`)")
-    if missing:
-        parts.append(
-            f"{listed(missing)} didn't answer, and may do it later or never (a busy node of kind "
-            "solo does it after its task; check the service of the others, and run the module "
-            "again)"
-        )
-    done = "ended" if wanted.signal else "revoked"
-    return f"Not all nodes have {done} the tasks: {'; '.join(parts)}."
+def _goal(signal: str | None) -> str:
+    return f"have {'ended' if signal else 'revoked'} the tasks"

@@ -13,11 +13,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, Protocol
+from typing import Any
 
-from ansible_collections.celeryops.cluster.plugins.module_utils._client import Call
+from ansible_collections.celeryops.cluster.plugins.module_utils._client import (
+    READING_PATIENCE,
+    Call,
+    Client,
+)
 from ansible_collections.celeryops.cluster.plugins.module_utils._control_file import Cluster
-from ansible_collections.celeryops.cluster.plugins.module_utils._drain import READING_PATIENCE
 from ansible_collections.celeryops.cluster.plugins.module_utils._errors import CeleryOpsError
 from ansible_collections.celeryops.cluster.plugins.module_utils._nodes import (
     is_direct_queue,
@@ -49,25 +52,6 @@ class Route:
     priority: int | None = None
     expires: float | str | None = None
     ignore_result: bool = False
-
-
-class Caller(Protocol):
-    """What is needed of a control client."""
-
-    def call(
-        self,
-        command: str,
-        arguments: Mapping[str, Any] | None = None,
-        nodes: Collection[str] | None = None,
-        *,
-        patience: float | None = None,
-    ) -> Replies: ...
-
-    def call_all(
-        self, calls: Sequence[Call], *, patience: float | None = None
-    ) -> list[Replies]: ...
-
-    def queue_sizes(self, names: Collection[str]) -> dict[str, int | None]: ...
 
 
 @dataclass
@@ -102,7 +86,7 @@ class Survey:
 
 
 def survey(
-    client: Caller, cluster: Cluster, nodes: Sequence[str], signatures: Sequence[Signature]
+    client: Client, cluster: Cluster, nodes: Sequence[str], signatures: Sequence[Signature]
 ) -> Survey:
     """Ask the nodes where the tasks would go and whether they hold them already.
 
@@ -171,7 +155,7 @@ def route_of(found: Survey, signature: Signature) -> Route | None:
 
 
 def check_tasks(
-    client: Caller, found: Survey, routes: Mapping[str, Route | None], tasks: Sequence[Signature]
+    client: Client, found: Survey, routes: Mapping[str, Route | None], tasks: Sequence[Signature]
 ) -> None:
     """Refuse tasks that a worker would drop, since it doesn't know them.
 
@@ -209,7 +193,7 @@ def check_tasks(
 
 
 def check_queues(
-    client: Caller, cluster: Cluster, found: Survey, queues: Mapping[str, str | None]
+    client: Client, cluster: Cluster, found: Survey, queues: Mapping[str, str | None]
 ) -> None:
     """Refuse queues that don't exist.
 

@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
+from ansible_collections.celeryops.cluster.plugins.module_utils._client import (
+    Client,
+)
 from ansible_collections.celeryops.cluster.plugins.module_utils._control_file import (
     Broker,
     Cluster,
@@ -35,7 +38,6 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._task_order impo
     Signature,
 )
 from ansible_collections.celeryops.cluster.plugins.module_utils._task_route import (
-    Caller,
     Route,
     Survey,
     check_queues,
@@ -45,21 +47,8 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._task_route impo
 )
 from ansible_collections.celeryops.cluster.plugins.module_utils._tracker import Tracker
 
-T = TypeVar("T")
-
 # The exchange through which RabbitMQ holds tasks until their time, and what it may be at most.
 _DELAYING_EXCHANGE = "celery_delayed_27"
-
-
-class Sender(Caller, Protocol):
-    """What is needed of a control client."""
-
-    def run(self, step: Callable[[Any], T]) -> T: ...
-
-    def remaining(self) -> float: ...
-
-    @property
-    def duplicates(self) -> list[str]: ...
 
 
 @dataclass
@@ -115,7 +104,7 @@ class Plan:
 
 
 def plan(
-    client: Sender,
+    client: Client,
     cluster: Cluster,
     nodes: Sequence[str],
     order: Order,
@@ -148,7 +137,7 @@ def plan(
     return Plan(order, found, routes, known)
 
 
-def post(client: Sender, broker: Broker, wanted: Plan, results: Results | None) -> None:
+def post(client: Client, broker: Broker, wanted: Plan, results: Results | None) -> None:
     """Publish what is due, each message once.
 
     Raises:

@@ -16,20 +16,27 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.celeryops.cluster.plugins.module_utils._client import Call
+from ansible_collections.celeryops.cluster.plugins.module_utils._changes import (
+    POLL_INTERVAL,
+    concluded,
+    note_duplicates,
+    refuse_duplicates,
+    refuse_no_node,
+    result_of,
+)
+from ansible_collections.celeryops.cluster.plugins.module_utils._client import (
+    READING_PATIENCE,
+    Call,
+    Client,
+)
 from ansible_collections.celeryops.cluster.plugins.module_utils._consumer import (
     Plan,
     change_queues,
     completed,
-    failure,
     refuse_clashes,
-    refuse_duplicates,
 )
 from ansible_collections.celeryops.cluster.plugins.module_utils._control_file import Broker, Cluster
 from ansible_collections.celeryops.cluster.plugins.module_utils._drain import (
-    POLL_INTERVAL,
-    READING_PATIENCE,
-    Caller,
     Queues,
     interruptions_raise,
     pause,
@@ -37,7 +44,6 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._drain import (
 )
 from ansible_collections.celeryops.cluster.plugins.module_utils._errors import (
     BrokerError,
-    CeleryOpsError,
 )
 from ansible_collections.celeryops.cluster.plugins.module_utils._nodes import (
     is_direct_queue,
@@ -48,7 +54,6 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._pool_file impor
     kept_value,
     present_value,
 )
-from ansible_collections.celeryops.cluster.plugins.module_utils._tracker import Tracker
 
 CONSUMING, PAUSED, DRAINED = "consuming", "paused", "drained"
 # Seconds for which a node must have shown nothing: on Redis a fetch that was under way when the
@@ -127,7 +132,7 @@ class Work:
 
 
 def set_workers(
-    client: Caller, cluster: Cluster, nodes: Sequence[str], wish: Wish, check_mode: bool = False
+    client: Client, cluster: Cluster, nodes: Sequence[str], wish: Wish, check_mode: bool = False
 ) -> dict[str, Any]:
     """Read the nodes, refuse what can't be done before anything is sent, and do the rest.
 
@@ -145,8 +150,7 @@ def set_workers(
         BrokerError: The broker can't be reached or fails.
         CeleryOpsError: A node can't be changed, or hasn't been; in the second case with the result.
     """
-    if not nodes:
-        raise CeleryOpsError("no worker node was found: check that the workers run.")
+    refuse_no_node(nodes)
     # Without the runtime package the command is unknown, and each asking would log an error.
     runtime = any(node.release for node in cluster.nodes.values())
     work = Work({})
@@ -163,8 +167,7 @@ def set_workers(
             _pause(client, cluster, wish, work)
         if wish.events is not None:
             _switch_events(client, wish.events, work)
-    for node in client.duplicates:
-        work.errors[node] = "is the name of more than one worker, and each was changed"
+        note_duplicates(client, work.errors)
     return _result(client, wish, work)
 
 
@@ -176,7 +179,7 @@ def settle_seconds(broker: Broker) -> float:
 
 
 def _read(
-    client: Caller, nodes: Collection[str], runtime: bool
+    client: Client, nodes: Collection[str], runtime: bool
 ) -> tuple[dict[str, Reading], dict[str, str]]:
     """What nodes tell of themselves, and the errors of those that refuse to."""
     # A task moves from reserved to active, so that it can't slip through in this order.
@@ -239,7 +242,7 @@ def _lacking(cluster: Cluster, name: str, work: Work) -> list[str]:
     return [queue for queue in expected or () if queue not in reading.names()]
 
 
-def _consume(client: Caller, cluster: Cluster, work: Work, runtime: bool) -> None:
+def _consume(client: Client, cluster: Cluster, work: Work, runtime: bool) -> None:
     """Have nodes consume from all the queues that they should."""
     lacking = {name: _lacking(cluster, name, work) for name in work.before}
     plans = {
@@ -256,7 +259,7 @@ def _consume(client: Caller, cluster: Cluster, work: Work, runtime: bool) -> Non
         work.after.update(_read(client, plans, runtime)[0])
 
 
-def _pause(client: Caller, cluster: Cluster, wish: Wish, work: Work) -> None:
+def _pause(client: Client, cluster: Cluster, wish: Wish, work: Work) -> None:
     """Pause nodes, and wait until they are, or are drained."""
     for name in work.silent:
         if name in cluster.nodes and cluster.nodes[name].kind == "solo":
@@ -280,7 +283,7 @@ def _pause(client: Caller, cluster: Cluster, wish: Wish, work: Work) -> None:
 
 
 def _await(
-    client: Caller, waiting: set[str], state: str, settle: float, work: Work
+    client: Client, waiting: set[str], state: str, settle: float, work: Work
 ) -> dict[str, str]:
     """Read nodes until they are paused or drained, or the time is over.
 
@@ -308,7 +311,7 @@ def _await(
     return {node: late.get(node, "hasn't been idle for long enough") for node in waiting}
 
 
-def _late(client: Caller, nodes: Collection[str], state: str, work: Work) -> dict[str, str]:
+def _late(client: Client, nodes: Collection[str], state: str, work: Work) -> dict[str, str]:
     """Read nodes once; why a node isn't paused or drained, for those that aren't."""
     try:
         with client.at_least(FINISHING_SECONDS):
@@ -332,7 +335,7 @@ def _late(client: Caller, nodes: Collection[str], state: str, work: Work) -> dic
     return late
 
 
-def _pause_untold(client: Caller, readings: Mapping[str, Reading], work: Work) -> None:
+def _pause_untold(client: Client, readings: Mapping[str, Reading], work: Work) -> None:
     """Have nodes that got the command unseen give up the queues that weren't known of them."""
     untold = {}
     for node, known in work.patient.items():
@@ -345,7 +348,7 @@ def _pause_untold(client: Caller, readings: Mapping[str, Reading], work: Work) -
 
 
 def _resume(
-    client: Caller, queues: Mapping[str, Queues], late: Mapping[str, str], work: Work
+    client: Client, queues: Mapping[str, Queues], late: Mapping[str, str], work: Work
 ) -> None:
     """Let nodes that weren't drained in time consume again, as before."""
     still_paused = resume(client, queues)
@@ -359,7 +362,7 @@ def _resume(
             work.after[node] = replace(work.after[node], queues=own)
 
 
-def _switch_events(client: Caller, wanted: bool, work: Work) -> None:
+def _switch_events(client: Client, wanted: bool, work: Work) -> None:
     """Switch task events on or off, and read back whether they are."""
     nodes = [
         name
@@ -389,7 +392,7 @@ def _switch_events(client: Caller, wanted: bool, work: Work) -> None:
         work.after[node] = replace(work.after[node], events=wanted)
 
 
-def _told(client: Caller, command: str, nodes: Collection[str], work: Work) -> dict[str, str]:
+def _told(client: Client, command: str, nodes: Collection[str], work: Work) -> dict[str, str]:
     """Send a command without arguments; what each node said."""
     if not nodes:
         return {}
@@ -400,23 +403,17 @@ def _told(client: Caller, command: str, nodes: Collection[str], work: Work) -> d
     return {node: str(answer.get("ok")) for node, answer in replies.answers.items()}
 
 
-def _result(client: Caller, wish: Wish, work: Work) -> dict[str, Any]:
+def _result(client: Client, wish: Wish, work: Work) -> dict[str, Any]:
     """The result of the module.
 
     Raises:
         CeleryOpsError: A node isn't as it should be; with the result.
     """
-    tracker = Tracker()
-    for node, reading in sorted(work.before.items()):
-        tracker.add("nodes", node, before=reading.shown(wish), after=work.after[node].shown(wish))
-    result: dict[str, Any] = {
-        "changed": tracker.changed,
-        "diff": tracker.diff(),
-        "nodes": tracker.values("nodes"),
-        "missing": sorted(work.silent),
-        "errors": work.errors,
-        "duplicates": client.duplicates,
+    values = {
+        node: (reading.shown(wish), work.after[node].shown(wish))
+        for node, reading in sorted(work.before.items())
     }
+    result = result_of(client, values, sorted(work.silent), work.errors)
     if wish.state in (PAUSED, DRAINED):
         now = time.time()
         result["remaining"] = {
@@ -429,9 +426,7 @@ def _result(client: Caller, wish: Wish, work: Work) -> dict[str, Any]:
         )
     # The others of the silent ones are among the errors, or are let be.
     missing = sorted(work.silent - work.patient.keys())
-    if missing or work.errors:
-        raise CeleryOpsError(failure(f"are {_goal(wish)}", missing, work.errors), result)
-    return result
+    return concluded(result, f"are {_goal(wish)}", missing=missing)
 
 
 def _goal(wish: Wish) -> str:

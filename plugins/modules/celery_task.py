@@ -58,6 +58,28 @@ options:
   kwargs:
     description: The arguments by name.
     type: dict
+  group:
+    description: Tasks that are sent at once and don't wait for each other.
+    type: list
+    elements: dict
+    suboptions: &signature
+      task:
+        description: The name of the task.
+        type: str
+        required: true
+      args:
+        description: The arguments by position.
+        type: list
+        elements: raw
+      kwargs:
+        description: The arguments by name.
+        type: dict
+      queue:
+        description: The queue, instead of O(queue).
+        type: str
+      priority:
+        description: The priority, instead of O(priority).
+        type: int
   chain:
     description:
       - Tasks of which each one is run when the one before has succeeded.
@@ -65,49 +87,11 @@ options:
     type: list
     elements: dict
     suboptions:
-      task:
-        description: The name of the task.
-        type: str
-        required: true
-      args:
-        description: The arguments by position.
-        type: list
-        elements: raw
-      kwargs:
-        description: The arguments by name.
-        type: dict
-      queue:
-        description: The queue, instead of O(queue).
-        type: str
-      priority:
-        description: The priority, instead of O(priority).
-        type: int
+      <<: *signature
       immutable:
         description: Whether the task doesn't get the result of the one before.
         type: bool
         default: false
-  group:
-    description: Tasks that are sent at once and don't wait for each other.
-    type: list
-    elements: dict
-    suboptions:
-      task:
-        description: The name of the task.
-        type: str
-        required: true
-      args:
-        description: The arguments by position.
-        type: list
-        elements: raw
-      kwargs:
-        description: The arguments by name.
-        type: dict
-      queue:
-        description: The queue, instead of O(queue).
-        type: str
-      priority:
-        description: The priority, instead of O(priority).
-        type: int
   queue:
     description:
       - The queue. By default the app's own route for the task, which a node of the kit tells.

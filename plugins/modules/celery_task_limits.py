@@ -18,8 +18,7 @@ description:
     collection would confirm them, and go on with those it started with; it is refused.
   - The limits are those of the task itself. A limit that its message carries, or for time limits
     the worker's own defaults (options C(--time-limit) and C(--soft-time-limit)), hold beside them.
-  - They are kept in the memory of the workers, and hold until each starts anew. To make them last,
-    set C(task_annotations) in C(celery_settings) of the inventory too.
+  - Workers keep them in their memory. What a worker starts with is told by O(persist).
 extends_documentation_fragment:
   - celeryops.cluster.attributes
   - celeryops.cluster.attributes.changing
@@ -47,6 +46,18 @@ options:
       - Seconds after which the task's process is ended. V(none) or V(0) takes the limit off.
       - Only pools of kind C(prefork) and C(gevent) keep it; nodes of other kinds are refused.
     type: str
+  persist:
+    version_added: 0.3.0
+    description:
+      - Whether the limits shall outlast the next start of the workers.
+      - They are kept in C(/etc/celeryops/<app>/pools/<pool>.env) until the limits change that the
+        task has by itself, in the code of the app or by C(task_annotations) in C(celery_settings).
+        If they are those, nothing is kept.
+      - Limits that aren't named are kept as they were kept before, not as the nodes have them.
+      - It needs O(app), all nodes of the pool on the host, a run on that host, and workers with the
+        runtime package of this collection.
+    type: bool
+    default: true
 notes:
   - Tasks that a node holds already keep the time limits that they had when it got them.
 seealso:
@@ -62,7 +73,7 @@ EXAMPLES = r"""
     task: shop.send_mail
     rate_limit: 30/m
 
-- name: Give reports more time, on all nodes of a pool
+- name: Give reports more time, on all nodes of a pool, until the workers start anew
   celeryops.cluster.celery_task_limits:
     app: shop
     nodes: all
@@ -70,6 +81,7 @@ EXAMPLES = r"""
     task: shop.report
     soft_time_limit: 540
     time_limit: 600
+    persist: false
   run_once: true
 
 - name: Take the rate limit off
@@ -97,6 +109,18 @@ nodes:
     cpu1@worker1:
       before: {rate_limit: null, soft_time_limit: null, time_limit: 600.0}
       after: {rate_limit: 30/m, soft_time_limit: null, time_limit: 600.0}
+persisted:
+  description: The values of the file that outlasts a start, by pool; empty where there is no file.
+  returned: when O(persist=true) and the nodes have their limits
+  type: dict
+  sample:
+    cpu:
+      before: {}
+      after:
+        CELERYOPS_TASK_LIMITS: >-
+          {"shop.send_mail": {
+          "declared": {"rate_limit": null, "soft_time_limit": null, "time_limit": 600},
+          "live": {"rate_limit": "30/m", "soft_time_limit": null, "time_limit": 600.0}}}
 missing:
   description:
     - The nodes that were silent. The others get their limits, then the module fails. A busy worker
@@ -126,29 +150,34 @@ elapsed:
 from typing import Any
 
 from ansible_collections.celeryops.cluster.plugins.module_utils._arguments import Session, run
+from ansible_collections.celeryops.cluster.plugins.module_utils._limits import ATTRIBUTES, wish_of
 from ansible_collections.celeryops.cluster.plugins.module_utils._nodes import selected
-from ansible_collections.celeryops.cluster.plugins.module_utils._task_limits import (
-    set_limits,
-    wish_of,
+from ansible_collections.celeryops.cluster.plugins.module_utils._pool_file import (
+    opened_files,
+    refuse_unkept,
 )
+from ansible_collections.celeryops.cluster.plugins.module_utils._task_limits import set_limits
 
-LIMITS = ("rate_limit", "soft_time_limit", "time_limit")
 OPTIONS: dict[str, dict[str, Any]] = {
     "task": {"type": "str", "required": True},
-    **{name: {"type": "str"} for name in LIMITS},
+    **{name: {"type": "str"} for name in ATTRIBUTES},
+    "persist": {"type": "bool", "default": True},
 }
 
 
 def task_limits(session: Session) -> dict[str, Any]:
     params, cluster = session.params, session.cluster
-    wish = wish_of(params["task"], *(params[name] for name in LIMITS))
+    wish = wish_of(params["task"], *(params[name] for name in ATTRIBUTES))
+    if params["persist"]:
+        refuse_unkept(cluster)
     with session.client() as client:
         nodes = selected(client, cluster, session.selection(anywhere=False))
-        return set_limits(client, nodes, wish, session.check_mode)
+        files = opened_files(cluster, nodes, "task limits") if params["persist"] else ()
+        return set_limits(client, nodes, wish, files, session.check_mode)
 
 
 def main() -> None:
-    run(OPTIONS, task_limits, required_one_of=[LIMITS])
+    run(OPTIONS, task_limits, required_one_of=[ATTRIBUTES])
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
+
+from ansible_collections.celeryops.cluster.plugins.plugin_utils._guesses import did_you_mean
 
 
 def conflicts(
@@ -71,10 +72,8 @@ def _unserved_routes(
     for task, route in (routes if isinstance(routes, Mapping) else {}).items():
         queue = route.get("queue") if isinstance(route, Mapping) else route
         if isinstance(queue, str) and queue not in served:
-            close = get_close_matches(queue, served, n=1)
-            guess = f" (did you mean '{close[0]}'?)" if close else ""
             yield (
                 f"celery_settings: task_routes sends '{task}' to queue '{queue}', which no pool "
-                f"consumes{guess}: add it to a pool of celery_worker_pools, or to "
-                "celery_app_foreign_queues if others do."
+                f"consumes{did_you_mean(queue, served)}: add it to a pool of celery_worker_pools, "
+                "or to celery_app_foreign_queues if others do."
             )

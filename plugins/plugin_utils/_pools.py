@@ -7,9 +7,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
+from ansible_collections.celeryops.cluster.plugins.plugin_utils._guesses import did_you_mean
 from ansible_collections.celeryops.cluster.plugins.plugin_utils._layers import CPUS, PROFILES
 from ansible_collections.celeryops.cluster.plugins.plugin_utils._limits import (
     LIMITS,
@@ -59,7 +59,9 @@ def _problems(number: int, pool: Any) -> list[str]:
     known = (*OPTIONS, "profile", *LIMITS)
     for option in pool:
         if option not in known:
-            problems.append(f"{where} has an unknown option '{option}'{_guess(option, known)}.")
+            problems.append(
+                f"{where} has an unknown option '{option}'{did_you_mean(option, known)}."
+            )
     problems += [
         f"{where} {problem}" for problem in (*_profile_problems(pool), *limit_problems(pool))
     ]
@@ -132,16 +134,11 @@ def _is_positive(value: Any) -> bool:
     return re.match(r"[1-9][0-9]*\Z", str(value)) is not None and not isinstance(value, bool)
 
 
-def _guess(word: Any, known: Iterable[str]) -> str:
-    close = get_close_matches(str(word), known, n=1)
-    return f" (did you mean '{close[0]}'?)" if close else ""
-
-
 def unknown_variables(names: Iterable[str], known: Iterable[str]) -> list[str]:
     """A sentence for each of `names` that is not in `known`, with the nearest one that is."""
     known = sorted(known)
     return [
-        f"Unknown variable {name}{_guess(name, known)}: correct its name or remove it."
+        f"Unknown variable {name}{did_you_mean(name, known)}: correct its name or remove it."
         for name in sorted(names)
         if name not in known
     ]

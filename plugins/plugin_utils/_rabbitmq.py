@@ -145,7 +145,7 @@ def _policy(vhost: str, consumer_timeout: int, version: tuple[int, int]) -> dict
 
 
 def _version(exported: Mapping[str, Any]) -> tuple[int, int]:
-    major, minor, *_ = str(exported["rabbitmq_version"]).split(".")
+    major, minor = str(exported["rabbitmq_version"]).split(".")[:2]
     return int(major), int(minor)
 
 

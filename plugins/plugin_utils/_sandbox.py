@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
+
+from ansible_collections.celeryops.cluster.plugins.plugin_utils._guesses import did_you_mean
 
 # What Celery's pools, a subprocess and pip-installed code were seen to work under.
 SANDBOX: dict[str, Any] = {
@@ -71,8 +72,7 @@ def sandbox_problems(changes: Mapping[str, Any]) -> list[str]:
     problems = []
     for name, values in changes.items():
         if name not in SANDBOX and name not in FURTHER:
-            close = get_close_matches(name, (*SANDBOX, *FURTHER), n=1)
-            guess = f" (did you mean '{close[0]}'?)" if close else ""
+            guess = did_you_mean(name, (*SANDBOX, *FURTHER))
             problems.append(f"celery_app_sandbox has the unknown setting '{name}'{guess}.")
         if any("\n" in str(value) for value in (values if isinstance(values, list) else [values])):
             problems.append(f"celery_app_sandbox: {name} holds a line break: write it on one line.")

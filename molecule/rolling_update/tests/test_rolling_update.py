@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable
-from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,23 +15,30 @@ import pytest
 from testinfra.host import Host
 
 SCENARIO = Path(__file__).resolve().parents[1]
+OPERATE = SCENARIO / "operate.yml"
 SITE = SCENARIO.parent / "default/converge.yml"
 APPLICATION = SCENARIO.parents[1] / "examples/monitoring_app"
 KEPT = "/etc/celeryops/monitoring/previous/complete"
 # Seconds of tasks that keep all processes busy, and between them.
 LONG = ([20], 3.4)
 # The application starts and answers, and each process dies of the first task that it gets.
-BROKEN_TASKS = """
+DEADLY_TASKS = """
 
 import os
 from celery.signals import task_prerun
 task_prerun.connect(lambda **_: os._exit(1), weak=False)
 """
+# It starts and answers, and its tasks never come to an end.
+HANGING_TASKS = """
+
+import time
+from celery.signals import task_prerun
+task_prerun.connect(lambda **_: time.sleep(3600), weak=False)
+"""
 BROKEN_IMPORT = """
 
 import monitoring_app.no_such_module
 """
-
 
 State = dict[str, tuple[str, str]]
 
@@ -62,11 +68,15 @@ def releases(state: State) -> set[str]:
     return {release for release, _started in state.values()}
 
 
+def gone_back(run: Any) -> list[str]:
+    return [error for error in run.errors if "worker1 runs again what it ran before" in error]
+
+
 def test_an_update_under_load_loses_and_doubles_no_task(
     update: Callable[..., Any],
     state: Callable[[], State],
-    load: Callable[..., Future[int]],
-    all_done: Callable[[Future[int]], None],
+    load: Callable[..., Any],
+    all_done: Callable[[Any], None],
 ) -> None:
     before = state()
     sending = load()
@@ -80,69 +90,22 @@ def test_an_update_under_load_loses_and_doubles_no_task(
     all_done(sending)
 
 
-def test_a_dry_run_shows_the_plan_and_changes_nothing(
-    update: Callable[..., Any], state: Callable[[], State]
-) -> None:
-    before = state()
-    run = update("--check")
-    assert run.errors == []
-    assert "Batch 2 of 3: worker2 (" in run.output
-    assert "2 of 3 hosts keep working" in run.output
-    assert state() == before
-
-
-def test_a_second_run_restarts_nothing(
-    update: Callable[..., Any], state: Callable[[], State]
-) -> None:
-    before = state()
-    run = update(celery_app_packages=["six"])
-    assert run.errors == []
-    assert state() == before
-
-
-def test_a_release_that_can_not_be_imported_is_never_started(
-    broken: Callable[[str], str], update: Callable[..., Any], state: Callable[[], State]
-) -> None:
-    before = state()
-    run = update(celery_app_source=broken(BROKEN_IMPORT))
-    assert "no_such_module" in " ".join(run.errors)
-    assert state() == before
-
-
 def test_a_batch_that_fails_goes_back_and_stops_the_roll(
     broken: Callable[[str], str],
     update: Callable[..., Any],
     state: Callable[[], State],
-    module: Callable[..., dict[str, Any]],
-    load: Callable[..., Future[int]],
-    all_done: Callable[[Future[int]], None],
+    load: Callable[..., Any],
+    all_done: Callable[[Any], None],
 ) -> None:
     before = state()
     sending = load()
-    run = update(celery_app_source=broken(BROKEN_TASKS), celery_worker_gate_retries=4)
+    run = update(celery_app_source=broken(HANGING_TASKS), celery_worker_drain_timeout=40)
     after = state()
-    assert "worker1 runs again what it ran before" in " ".join(run.errors)
+    (error,) = gone_back(run)
+    assert "work1@worker1 ran no canary within 40 seconds" in error
     assert releases(after) == releases(before)
     assert after["worker2"] == before["worker2"]
     assert after["worker3"] == before["worker3"]
-    assert module("celery_health", on="worker1", nodes="all", canary=True)["healthy"]
-    all_done(sending)
-
-
-def test_a_host_that_can_not_be_drained_in_time_goes_on(
-    update: Callable[..., Any],
-    state: Callable[[], State],
-    module: Callable[..., dict[str, Any]],
-    load: Callable[..., Future[int]],
-    all_done: Callable[[Future[int]], None],
-) -> None:
-    before = state()
-    sending = load(LONG)
-    changed = {"celery_app_packages": ["six"], "celery_worker_watchdog": 120}
-    run = update(celery_worker_drain_timeout=2, **changed)
-    assert "worker1 was left as it was, since it could not be drained" in " ".join(run.errors)
-    assert state() == before
-    assert module("celery_health", on="worker1")["healthy"]
     all_done(sending)
 
 
@@ -151,8 +114,8 @@ def test_a_run_of_site_that_was_killed_is_finished_by_an_update(
     cluster: dict[str, Host],
     update: Callable[..., Any],
     state: Callable[[], State],
-    load: Callable[..., Future[int]],
-    all_done: Callable[[Future[int]], None],
+    load: Callable[..., Any],
+    all_done: Callable[[Any], None],
     wait_until: Callable[..., None],
 ) -> None:
     before = state()
@@ -170,3 +133,100 @@ def test_a_run_of_site_that_was_killed_is_finished_by_an_update(
     assert len(releases(after)) == 1
     assert after["worker1"] == between["worker1"]
     all_done(sending)
+
+
+def test_a_second_run_restarts_nothing(
+    update: Callable[..., Any], state: Callable[[], State]
+) -> None:
+    before = state()
+    run = update()
+    assert run.errors == []
+    assert state() == before
+
+
+def test_a_drain_goes_on_when_the_broker_has_been_silent(
+    inventory: Path, cluster: dict[str, Host], tmp_path: Path, wait_until: Callable[..., None]
+) -> None:
+    output = tmp_path / "output"
+    variables = "--extra-vars=operation=rolling_update celery_worker_watchdog=200"
+    command = ["ansible-playbook", str(OPERATE), f"--inventory={inventory}", variables]
+    with output.open("w", encoding="utf-8") as file:
+        run = subprocess.Popen([*command, "--limit=worker1"], stdout=file)
+    wait_until(lambda: cluster["worker1"].file(KEPT).exists, 900)
+    cluster["broker1"].check_output("systemctl kill --signal=STOP redis-server.service")
+    try:
+        asked_again = "RETRYING: [worker1]: The nodes run out of tasks"
+        wait_until(lambda: asked_again in output.read_text("utf-8") or run.poll() is not None)
+    finally:
+        cluster["broker1"].check_output("systemctl kill --signal=CONT redis-server.service")
+    assert run.wait() == 0, output.read_text("utf-8")
+
+
+def test_a_dry_run_shows_the_plan_and_changes_nothing(
+    update: Callable[..., Any], state: Callable[[], State]
+) -> None:
+    before = state()
+    run = update("--check", celery_app_packages=["six"])
+    assert run.errors == []
+    assert "Batch 2 of 3: worker2 (" in run.output
+    assert "2 of 3 hosts keep working" in run.output
+    assert state() == before
+
+
+def test_a_release_that_can_not_be_imported_is_never_started(
+    broken: Callable[[str], str], update: Callable[..., Any], state: Callable[[], State]
+) -> None:
+    before = state()
+    run = update(celery_app_source=broken(BROKEN_IMPORT))
+    assert "no_such_module" in " ".join(run.errors)
+    assert state() == before
+
+
+def test_a_release_that_fails_its_canary_goes_back(
+    broken: Callable[[str], str],
+    update: Callable[..., Any],
+    state: Callable[[], State],
+    module: Callable[..., dict[str, Any]],
+) -> None:
+    before = state()
+    run = update(celery_app_source=broken(DEADLY_TASKS), celery_worker_gate_retries=3)
+    after = state()
+    (error,) = gone_back(run)
+    assert "work1@worker1: a canary didn't come back" in error
+    assert releases(after) == releases(before)
+    assert after["worker2"] == before["worker2"]
+    assert module("celery_health", on="worker1", nodes="all", canary=True)["healthy"]
+
+
+def test_a_host_that_can_not_be_drained_in_time_goes_on(
+    update: Callable[..., Any],
+    state: Callable[[], State],
+    module: Callable[..., dict[str, Any]],
+    load: Callable[..., Any],
+    all_done: Callable[[Any], None],
+) -> None:
+    before = state()
+    sending = load(LONG)
+    changed = {"celery_app_packages": ["six"], "celery_worker_watchdog": 120}
+    run = update(celery_worker_drain_timeout=2, **changed)
+    assert "worker1 was left as it was, since it could not be drained" in " ".join(run.errors)
+    assert state() == before
+    assert module("celery_health", on="worker1")["healthy"]
+    all_done(sending)
+
+
+def test_a_host_that_can_not_be_written_goes_back(
+    cluster: dict[str, Host], update: Callable[..., Any], state: Callable[[], State]
+) -> None:
+    before = state()
+    busy = "/etc/celeryops/monitoring/settings.json"
+    pools = [{"name": name, "queues": ["default", "checks"]} for name in ("work", "added")]
+    cluster["worker1"].check_output(f"mount --bind {busy} {busy}")
+    try:
+        run = update(celery_worker_pools=pools, celery_settings={"task_track_started": False})
+    finally:
+        cluster["worker1"].check_output(f"umount {busy}")
+    (error,) = gone_back(run)
+    assert "settings.json" in error
+    assert not cluster["worker1"].file("/etc/celeryops/monitoring/instances/added1.env").exists
+    assert releases(state()) == releases(before)

@@ -112,7 +112,7 @@ class Transport:
     """One way to a broker, and the worker there.
 
     Attributes:
-        settings: Celery's further settings.
+        kind: The worker's pool.
     """
 
     name: str
@@ -121,6 +121,7 @@ class Transport:
     use_ssl: Mapping[str, Any] | None = None
     exchange: str = "celery"
     security: Security | None = None
+    kind: str = "solo"
 
     @property
     def node(self) -> str:
@@ -169,7 +170,7 @@ class Transport:
 def workers(
     transports: list[Transport], folder: Path
 ) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
-    """A solo worker for each transport, ready; their processes by name."""
+    """A worker for each transport, ready; their processes by name."""
     processes = {transport.name: _worker(transport, folder) for transport in transports}
     try:
         limit = time.monotonic() + START_SECONDS
@@ -185,7 +186,7 @@ def workers(
 def _worker(transport: Transport, folder: Path) -> subprocess.Popen[bytes]:
     settings = folder / f"{transport.name}.json"
     settings.write_text(json.dumps(transport.settings()), encoding="utf-8")
-    command = "-m celery -A app worker --pool solo --without-gossip --without-mingle"
+    command = f"-m celery -A app worker --pool {transport.kind} --without-gossip --without-mingle"
     with (folder / f"{transport.name}.log").open("wb") as log:
         return subprocess.Popen(
             [sys.executable, *command.split(), "--hostname", transport.node],

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from copy import copy
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from celery.utils.quorum_queues import detect_quorum_queues
 
 from celeryops_runtime import __version__
 from celeryops_runtime._events import sends_task_events
+from celeryops_runtime._live import live_values
 from celeryops_runtime._stamp import waits
 
 
@@ -21,23 +21,11 @@ def celeryops(state: Any) -> dict[str, Any]:
         "release": os.environ.get("CELERYOPS_RELEASE"),
         "config": os.environ.get("CELERYOPS_CONFIG"),
         "runtime": __version__,
-        "live": _live_values(state.hostname),
+        "live": live_values(state.hostname),
         "events": sends_task_events(state.consumer),
         "applies_time_limits": True,
         "waits": waits(state.consumer),
     }
-
-
-def _live_values(node: str) -> dict[str, str]:
-    """The file of the pool as it is now, which may be newer than this worker's environment."""
-    settings = os.environ.get("CELERYOPS_SETTINGS", "")
-    pool = node.partition("@")[0].rstrip("0123456789")
-    try:
-        text = Path(settings).with_name("pools").joinpath(f"{pool}.env").read_text("utf-8")
-    except (OSError, ValueError):
-        return {}
-    pairs = (line.partition("=") for line in text.splitlines() if not line.startswith("#"))
-    return {name.strip(): value.strip() for name, sign, value in pairs if sign}
 
 
 def celeryops_route(state: Any, task_name: str, queue: str | None = None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from celeryops_runtime._control import celeryops, celeryops_route
 from celeryops_runtime._events import name_event_groups
 from celeryops_runtime._failures import report_failures
 from celeryops_runtime._heartbeat import send_heartbeats_once
-from celeryops_runtime._limits import time_limit
+from celeryops_runtime._limits import apply_kept_limits, celeryops_limits, time_limit
 from celeryops_runtime._loading import load
 from celeryops_runtime._logging import use_format
 from celeryops_runtime._stamp import stamp_tasks
@@ -38,11 +38,13 @@ stamp_tasks()
 app.steps["consumer"].add(SystemdStep)
 signals.beat_init.connect(beat_started)
 signals.beat_init.connect(let_beat_answer)
+signals.worker_init.connect(apply_kept_limits)
 signals.celeryd_after_setup.connect(add_direct_queue)
 signals.worker_ready.connect(name_event_groups)
 add_canary(app)
 inspect_command()(celeryops)
 inspect_command()(celeryops_route)
+inspect_command()(celeryops_limits)
 control_command()(time_limit)
 
 if alerts is not None:

@@ -29,6 +29,7 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._replies import 
 )
 
 ROUND_TRIP = 0.01
+NO_LIMITS = {"rate_limit": None, "soft_time_limit": None, "time_limit": None}
 
 
 @dataclass
@@ -50,6 +51,7 @@ class Worker:
         door: Whether it has a queue of its own.
         canary: Seconds that a canary takes; None if it doesn't come back.
         live: What was set live for its pool.
+        declared: The limits of each task by itself; None where it can't tell.
         waits: The waits of the tasks that came last, by queue.
     """
 
@@ -84,6 +86,7 @@ class Worker:
     events_locked: bool = False
     limits: dict[str, dict[str, Any]] = field(default_factory=dict)
     applies_time_limits: bool = True
+    declared: dict[str, Any] | None = field(default_factory=lambda: dict(NO_LIMITS))
 
     def pids(self) -> list[int]:
         return list(range(self.oldest, self.oldest + self.size))
@@ -173,6 +176,7 @@ class Fleet:
             "reserved",
             "scheduled",
             "celeryops",
+            "celeryops_limits",
             "conf",
             "registered",
         }
@@ -278,6 +282,9 @@ class Fleet:
             "applies_time_limits": worker.applies_time_limits,
             "waits": worker.waits,
         }
+
+    def _celeryops_limits(self, worker: Worker, **_options: Any) -> Any:
+        return {"declared": worker.declared}
 
     def _pool_grow(self, worker: Worker, n: int) -> Any:
         worker.starting.append((self.now + 4.0, n))

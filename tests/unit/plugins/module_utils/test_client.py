@@ -298,3 +298,28 @@ def test_a_missing_library(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.raises(CeleryOpsError, match=r"No module named 'redis'.*install celery\[redis\]"),
     ):
         client.call("ping")
+
+
+def test_second_workers_are_waited_for_once(
+    workers: Callable[..., Workers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first command of a batch shows them, while workers still compute the others' answers."""
+    workers("a@h", "a@h", "b@h")
+    awaited: list[list[float]] = []
+    gather = Client._gather
+
+    def watched(client: Client, link: Any, gatherings: Any, seconds: float, *more: Any) -> None:
+        awaited.append(list(more[0]))
+        gather(client, link, gatherings, seconds, *more)
+
+    monkeypatch.setattr(Client, "_gather", watched)
+    with Client(BROKER, 5.0) as client:
+        client.call_all([Call("ping", nodes=["a@h"]), Call("ping", nodes=["a@h", "b@h"])])
+        assert client.duplicates == ["a@h"]
+        client.call_all([Call("ping", nodes=["a@h"]), Call("ping", nodes=["b@h"])])
+        client.call_all([Call("ping", nodes=["b@h"]), Call("ping", nodes=["b@h"])])
+    grace = _client.DUPLICATE_GRACE
+    assert awaited == [[grace, grace], [0.0, 0.0], [0.0, 0.0]]
+    with Client(BROKER, 5.0) as client:
+        client.call_all([Call("ping", nodes=["a@h", "b@h"]), Call("ping", nodes=["b@h"])])
+    assert awaited[-1] == [grace, 0.0]

@@ -206,6 +206,13 @@ def test_queues_are_kept(fleet: Make, worker: Make, tmp_path: Path) -> None:
     assert file.path.exists()
 
 
+def test_a_file_that_cannot_be_written(fleet: Make, worker: Make, tmp_path: Path) -> None:
+    file = PoolFile("a", tmp_path / "nosuch" / "a.env", {}, {"QUEUES": "default,mail"})
+    sentence, result = failed(fleet(a1=worker()), {"mail": {}}, files=[file])
+    assert "what was set live isn't kept" in sentence
+    assert result["nodes"]["a1@w1"]["after"] == ["default", "mail"]
+
+
 @pytest.mark.parametrize(
     ("conf", "details", "sentence"),
     [

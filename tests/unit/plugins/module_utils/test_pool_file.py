@@ -16,9 +16,11 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._pool_file impor
     QUEUES,
     RANGE,
     SIZE,
+    TASK_LIMITS,
     PoolFile,
     Setting,
     kept_value,
+    opened_files,
     pool_files,
     refuse_unkept,
 )
@@ -82,6 +84,11 @@ CELERYOPS_DECLARED_QUEUES=default
 CELERY_WORKER_QUEUES=default,mail
 """
     assert (pools / "cpu.env").read_text() == text
+    (limited,) = opened_files(ranged, CPU, "task limits", root)
+    limited.with_values((TASK_LIMITS,), {TASK_LIMITS: "{}"}).write()
+    assert (pools / "cpu.env").read_text() == f"{text}CELERYOPS_TASK_LIMITS={{}}\n"
+    (limited,) = opened_files(ranged, CPU, "task limits", root)
+    limited.with_values((TASK_LIMITS,), {}).write()
     keep(ranged, root, "4,1", RANGE)[0].write()
     keep(ranged, root, "2", SIZE)[0].write()
     assert (pools / "cpu.env").read_text() == "".join(text.splitlines(keepends=True)[4:])
@@ -115,7 +122,9 @@ def test_refusals(cluster: Cluster, pools: Path) -> None:
     assert "the size of cpu1@w2 can be kept only on its own host, and this is w1" in refusal(
         cluster, ["cpu1@w1", "cpu1@w2"], root
     )
-    assert "kept for the whole pool, cpu2@w1 included" in refusal(cluster, ["cpu1@w1"], root)
+    assert "the size would be kept for the whole pool, cpu2@w1 included" in refusal(
+        cluster, ["cpu1@w1"], root
+    )
     assert "declares no range for pool 'cpu'" in refusal(cluster, CPU, root, RANGE)
     pools.rmdir()
     assert f"{pools} is missing or can't be written" in refusal(cluster, CPU, root)

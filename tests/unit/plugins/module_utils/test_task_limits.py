@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,13 +15,14 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._errors import (
     BrokerError,
     CeleryOpsError,
 )
-from ansible_collections.celeryops.cluster.plugins.module_utils._task_limits import (
+from ansible_collections.celeryops.cluster.plugins.module_utils._limits import (
     Limits,
     per_second,
     read_limits,
-    set_limits,
     wish_of,
 )
+from ansible_collections.celeryops.cluster.plugins.module_utils._pool_file import PoolFile
+from ansible_collections.celeryops.cluster.plugins.module_utils._task_limits import set_limits
 
 Make = Callable[..., Any]
 NAP = "shop.nap"
@@ -29,9 +32,11 @@ def done(client: Any, *limits: str | None, **options: Any) -> dict[str, Any]:
     return set_limits(client, list(client.workers), wish_of(NAP, *limits), **options)
 
 
-def failed(client: Any, *limits: str | None, task: str = NAP) -> tuple[str, dict[str, Any]]:
+def failed(
+    client: Any, *limits: str | None, task: str = NAP, **options: Any
+) -> tuple[str, dict[str, Any]]:
     with pytest.raises(CeleryOpsError) as caught:
-        set_limits(client, list(client.workers), wish_of(task, *limits))
+        set_limits(client, list(client.workers), wish_of(task, *limits), **options)
     return str(caught.value), caught.value.result
 
 
@@ -210,3 +215,99 @@ def test_a_duplicate_that_shows_up_late(fleet: Make, worker: Make) -> None:
 
 def test_no_node_at_all(fleet: Make) -> None:
     assert "no worker node was found" in failed(fleet(), "5", None, None)[0]
+
+
+def pool_file(tmp_path: Path, **kept: Any) -> PoolFile:
+    """The file of pool a, which keeps the limits of some tasks."""
+    values = {"CELERYOPS_TASK_LIMITS": json.dumps(kept)} if kept else {}
+    return PoolFile("a", tmp_path / "a.env", values, values)
+
+
+def kept_in(result: dict[str, Any]) -> Any:
+    return json.loads(result["persisted"]["a"]["after"].get("CELERYOPS_TASK_LIMITS", "{}"))
+
+
+def entry(declared: Any, live: Any) -> dict[str, Any]:
+    names = ("rate_limit", "soft_time_limit", "time_limit")
+    return {
+        "declared": dict(zip(names, declared, strict=True)),
+        "live": dict(zip(names, live, strict=True)),
+    }
+
+
+def test_limits_are_kept(fleet: Make, worker: Make, tmp_path: Path) -> None:
+    declared = entry((None, None, 600), (None, None, 600))["declared"]
+    client = fleet(
+        a1=worker(limits=limits(None, 5, 600), declared=declared),
+        a2=worker(silent_from=0.0),
+        b1=worker(limits=limits(), declared=None),
+    )
+    file = pool_file(tmp_path, other={"declared": {}, "live": {}})
+    result = failed(client, "10/m", None, None, files=[file])[1]
+    # What only the node has isn't kept.
+    assert kept_in(result) == {
+        NAP: entry((None, None, 600), ("10/m", None, 600.0)),
+        "other": {"declared": {}, "live": {}},
+    }
+    assert file.path.read_text().startswith("CELERYOPS_TASK_LIMITS={")
+
+
+def test_what_was_kept_stays_until_it_is_declared(
+    fleet: Make, worker: Make, tmp_path: Path
+) -> None:
+    none = (None, None, None)
+    file = pool_file(tmp_path, **{NAP: entry(none, ("10/m", None, None))})
+    client = fleet(a1=worker(limits=limits("10/m")))
+    result = done(client, None, None, "9", files=[file])
+    assert kept_in(result) == {NAP: entry(none, ("10/m", None, 9.0))}
+    assert result["diff"]["after"]["persisted"]["a"] == result["persisted"]["a"]["after"]
+
+    assert kept_in(done(client, "none", None, "none", files=[file])) == {}
+    # The app has other limits now: what was kept before doesn't count any more.
+    client.workers["a1@w1"].declared["time_limit"] = 60
+    result = done(client, None, "5", None, files=[file])
+    assert kept_in(result) == {NAP: entry((None, None, 60), (None, 5.0, 60.0))}
+
+
+def test_check_mode_keeps_nothing(fleet: Make, worker: Make, tmp_path: Path) -> None:
+    file = pool_file(tmp_path)
+    result = done(fleet(a1=worker(limits=limits())), "5", None, None, files=[file], check_mode=True)
+    assert kept_in(result)[NAP]["live"]["rate_limit"] == "5"
+    assert not file.path.exists()
+
+
+def test_limits_that_some_could_not_be_given_are_not_kept(
+    fleet: Make, worker: Make, tmp_path: Path
+) -> None:
+    file = pool_file(tmp_path)
+    client = fleet(a1=worker(limits=limits(), stubborn={"rate_limit"}))
+    assert failed(client, "5", None, None, files=[file])[1]["persisted"] == {}
+    assert not file.path.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "given", "sentence"),
+    [
+        ({"declared": None}, ("5", None, None), "a2@w1 can't keep limits for its next start"),
+        ({"refusing": {"celeryops_limits": "unknown"}}, ("5", None, None), "a2@w1 can't keep"),
+        ({"declared": {"rate_limit": "9"}}, ("5", None, None), "a1@w1 and a2@w1 differ in the"),
+    ],
+)
+def test_limits_that_cannot_be_kept(
+    fleet: Make, worker: Make, tmp_path: Path, options: Any, given: Any, sentence: str
+) -> None:
+    client = fleet(a1=worker(limits=limits()), a2=worker(limits=limits(), **options))
+    assert sentence in failed(client, *given, files=[pool_file(tmp_path)])[0]
+    assert client.commands() == []
+
+
+def test_a_file_that_cannot_be_read_or_would_keep_nonsense(
+    fleet: Make, worker: Make, tmp_path: Path
+) -> None:
+    values = {"CELERYOPS_TASK_LIMITS": "{"}
+    broken = PoolFile("a", tmp_path / "a.env", values, values)
+    client = fleet(a1=worker(limits=limits(None, 1)))
+    assert "isn't JSON" in failed(client, "5", None, None, files=[broken])[0]
+    client.workers["a1@w1"].declared["soft_time_limit"] = 50
+    sentence, _result = failed(client, None, None, "40", files=[pool_file(tmp_path)])
+    assert "above `time_limit` from the next start on (50 s and 40 s)" in sentence

@@ -37,6 +37,9 @@ ANSWERS: dict[str, Any] = {
     "active": [],
     "reserved": [],
     "conf": {},
+    "celeryops_limits": {
+        "declared": {"rate_limit": "10/m", "soft_time_limit": None, "time_limit": None}
+    },
     "registered": ["shop.nap [rate_limit=10/m]"],
     "stats": {
         "pool": {"implementation": "celery.concurrency.prefork:TaskPool", "processes": [1, 2]}
@@ -71,7 +74,8 @@ def result(
 ) -> Result:
     """Runs a module in check mode and returns what it prints."""
     (tmp_path / "shop" / "pools").mkdir(parents=True)
-    monkeypatch.setattr(_pool_file.pool_files, "__defaults__", (tmp_path,))
+    for function in (_pool_file.pool_files, _pool_file.opened_files):
+        monkeypatch.setattr(function, "__defaults__", (tmp_path,))
     monkeypatch.setattr(_arguments, "read_cluster", lambda _app: CLUSTER)
 
     def call(
@@ -104,7 +108,11 @@ def test_worker(result: Result) -> None:
 def test_task_limits(result: Result) -> None:
     found = result(celery_task_limits, task="shop.nap", rate_limit="20/m")
     assert found["nodes"]["cpu1@w1"]["after"]["rate_limit"] == "20/m"
-    assert not result(celery_task_limits, task="shop.nap", rate_limit="600/h")["changed"]
+    assert "20/m" in found["persisted"]["cpu"]["after"]["CELERYOPS_TASK_LIMITS"]
+    again = result(celery_task_limits, task="shop.nap", rate_limit="600/h")
+    assert (again["changed"], again["persisted"]["cpu"]["after"]) == (False, {})
+    alone = result(celery_task_limits, task="shop.nap", rate_limit="20/m", persist=False)
+    assert (alone["changed"], alone["persisted"]) == (True, {})
 
 
 @pytest.mark.parametrize(

@@ -35,12 +35,14 @@ class Ledger:
     def __init__(self, path: Path, first: int) -> None:
         path.touch()
         self._stream = path.open(encoding="utf-8")
+        self._rest = ""
         self._first = first
         self.done: Counter[int] = Counter()
 
     def read(self) -> None:
-        """Take in what has been written since the last time."""
-        for line in self._stream:
+        """Take in what has been written since the last time; the last line may be half there."""
+        *lines, self._rest = (self._rest + self._stream.read()).split("\n")
+        for line in lines:
             number = json.loads(line)["number"]
             if number >= self._first:
                 self.done[number] += 1
