@@ -68,8 +68,11 @@ def releases(state: State) -> set[str]:
     return {release for release, _started in state.values()}
 
 
-def gone_back(run: Any) -> list[str]:
-    return [error for error in run.errors if "worker1 runs again what it ran before" in error]
+def gone_back(run: Any) -> str:
+    """Why worker1 runs again what it ran before."""
+    found = [error for error in run.errors if "worker1 runs again what it ran before" in error]
+    assert len(found) == 1, run.errors
+    return str(found[0])
 
 
 def test_an_update_under_load_loses_and_doubles_no_task(
@@ -101,7 +104,7 @@ def test_a_batch_that_fails_goes_back_and_stops_the_roll(
     sending = load()
     run = update(celery_app_source=broken(HANGING_TASKS), celery_worker_drain_timeout=40)
     after = state()
-    (error,) = gone_back(run)
+    error = gone_back(run)
     assert "work1@worker1 ran no canary within 40 seconds" in error
     assert releases(after) == releases(before)
     assert after["worker2"] == before["worker2"]
@@ -148,15 +151,16 @@ def test_a_drain_goes_on_when_the_broker_has_been_silent(
     inventory: Path, cluster: dict[str, Host], tmp_path: Path, wait_until: Callable[..., None]
 ) -> None:
     output = tmp_path / "output"
-    variables = "--extra-vars=operation=rolling_update celery_worker_watchdog=200"
-    command = ["ansible-playbook", str(OPERATE), f"--inventory={inventory}", variables]
-    with output.open("w", encoding="utf-8") as file:
-        run = subprocess.Popen([*command, "--limit=worker1"], stdout=file)
-    wait_until(lambda: cluster["worker1"].file(KEPT).exists, 900)
+    command = ["ansible-playbook", str(OPERATE), f"--inventory={inventory}", "--limit=worker1"]
+    # As after an interruption: nobody asks for health then, and the drain meets the broker first.
+    cluster["worker1"].check_output(f"mkdir {Path(KEPT).parent} && echo '[]' > {KEPT}")
     cluster["broker1"].check_output("systemctl kill --signal=STOP redis-server.service")
     try:
-        asked_again = "RETRYING: [worker1]: The nodes run out of tasks"
-        wait_until(lambda: asked_again in output.read_text("utf-8") or run.poll() is not None)
+        with output.open("w", encoding="utf-8") as file:
+            operation = "--extra-vars=operation=rolling_update"
+            run = subprocess.Popen([*command, operation], stdout=file)
+        again = "RETRYING: [worker1]: The nodes run out of tasks"
+        wait_until(lambda: again in output.read_text("utf-8") or run.poll() is not None, 900)
     finally:
         cluster["broker1"].check_output("systemctl kill --signal=CONT redis-server.service")
     assert run.wait() == 0, output.read_text("utf-8")
@@ -191,7 +195,7 @@ def test_a_release_that_fails_its_canary_goes_back(
     before = state()
     run = update(celery_app_source=broken(DEADLY_TASKS), celery_worker_gate_retries=3)
     after = state()
-    (error,) = gone_back(run)
+    error = gone_back(run)
     assert "work1@worker1: a canary didn't come back" in error
     assert releases(after) == releases(before)
     assert after["worker2"] == before["worker2"]
@@ -220,13 +224,14 @@ def test_a_host_that_can_not_be_written_goes_back(
 ) -> None:
     before = state()
     busy = "/etc/celeryops/monitoring/settings.json"
-    pools = [{"name": name, "queues": ["default", "checks"]} for name in ("work", "added")]
+    queues = ["default", "checks"]
+    pools = [{"name": name, "queues": queues, "concurrency": 1} for name in ("work", "added")]
     cluster["worker1"].check_output(f"mount --bind {busy} {busy}")
     try:
         run = update(celery_worker_pools=pools, celery_settings={"task_track_started": False})
     finally:
         cluster["worker1"].check_output(f"umount {busy}")
-    (error,) = gone_back(run)
+    error = gone_back(run)
     assert "settings.json" in error
     assert not cluster["worker1"].file("/etc/celeryops/monitoring/instances/added1.env").exists
     assert releases(state()) == releases(before)

@@ -59,6 +59,12 @@ def test_a_live_value_wins_over_the_instance() -> None:
     ]
 
 
+def test_seconds_from_the_command_line_make_the_same_service() -> None:
+    entry = "celeryops_runtime.app:app"
+    typed = worker_services([POOL], "shop", "w1", entry, stop_timeout=60, watchdog=300)
+    assert worker_services([POOL], "shop", "w1", entry, "60", "300") == typed
+
+
 def test_a_plain_app_gives_no_signs_of_life() -> None:
     service = worker_services(
         [POOL], app="shop", host="w1", entry="shop:app", stop_timeout=60, watchdog=300
