@@ -32,7 +32,7 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._canary import D
 from ansible_collections.celeryops.cluster.plugins.module_utils._commands import check_command
 from ansible_collections.celeryops.cluster.plugins.module_utils._control_file import Broker
 from ansible_collections.celeryops.cluster.plugins.module_utils._errors import CeleryOpsError
-from ansible_collections.celeryops.cluster.plugins.module_utils._link import Link
+from ansible_collections.celeryops.cluster.plugins.module_utils._link import Link, load_libraries
 from ansible_collections.celeryops.cluster.plugins.module_utils._replies import (
     DUPLICATE_GRACE,
     Gathering,
@@ -265,6 +265,7 @@ class Client:
 
     def _connected(self) -> tuple[Link, Codec]:
         if self._codec is None:
+            self._bounded(lambda: load_libraries(self._broker), self.remaining())
             self._codec = self._bounded(lambda: codec(self._broker), self.remaining())
         if self._link is None:
             seconds = min(CONNECT_SECONDS, self.remaining())
@@ -309,7 +310,7 @@ class Client:
                 "matcher": None,
                 "ticket": ticket,
             }
-            link.send(command, messages.encode, seconds)
+            gathering.reaches(link.send(command, messages.encode, seconds))
         return gathering
 
     def _windows(self, calls: Sequence[Call]) -> list[float]:

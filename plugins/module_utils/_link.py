@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
+from importlib import import_module
 from typing import Any, Protocol, TypeVar
 
 from ansible_collections.celeryops.cluster.plugins.module_utils._broker import (
@@ -31,6 +32,15 @@ REDIS_BATCH = 1000
 # A worker looks up the reply queue and then writes to it: a reply between the two would bring a
 # deleted queue back, for ever.
 STRAGGLER_SECONDS = 0.05
+
+
+def load_libraries(broker: Broker) -> None:
+    """Import what a connection needs: on a busy host it takes longer than connecting."""
+    for name in ("kombu.messaging", "kombu.pidbox"):
+        import_module(name)
+    from kombu.transport import resolve_transport
+
+    resolve_transport(broker.url.partition("://")[0].partition("+")[0].lower())
 
 
 class Link:
@@ -57,6 +67,9 @@ class Link:
             self._queue = self._mailbox.reply_queue(self._channel)
             # On Redis nothing is declared: a queue is there as long as it isn't empty.
             self._on_redis = self._connection.transport.driver_type == "redis"
+            self._listeners: int | None = None
+            if self._on_redis:
+                _on_published(self._channel, self._note_listeners)
             self._inbox: _Inbox = (
                 _RedisInbox(self._channel, self._queue, receive)
                 if self._on_redis
@@ -71,8 +84,13 @@ class Link:
         command: Mapping[str, Any],
         encode: Callable[[Any], tuple[str, str, Any]],
         seconds: float,
-    ) -> None:
-        """Publish a command, which workers ignore after some seconds."""
+    ) -> int | None:
+        """Publish a command, which workers ignore after some seconds.
+
+        Returns:
+            How many workers it has reached, on Redis, and None elsewhere.
+        """
+        self._listeners = None
         exchange = self._mailbox.exchange
         content_type, encoding, body = encode({**command, "reply_to": self._reply_to()})
         self._producer.publish(
@@ -85,6 +103,10 @@ class Link:
             headers={"clock": 1, "expires": time.time() + seconds},
             retry=False,
         )
+        return self._listeners
+
+    def _note_listeners(self, listeners: int) -> None:
+        self._listeners = listeners
 
     def send_canary(
         self,
@@ -247,6 +269,22 @@ class _RedisInbox:
         if not complete:
             time.sleep(STRAGGLER_SECONDS)
             self._channel.client.delete(self._queue.name)
+
+
+def _on_published(channel: Any, tell: Callable[[int], None]) -> None:
+    """Have told to how many clients Redis sent a published message: the library throws it away."""
+    make = channel.Client
+
+    def note(listeners: int, **_options: Any) -> int:
+        tell(listeners)
+        return listeners
+
+    def client(**options: Any) -> Any:
+        made = make(**options)
+        made.set_response_callback("PUBLISH", note)
+        return made
+
+    channel.Client = client
 
 
 def _connection(broker: Broker, seconds: float) -> Any:

@@ -76,6 +76,7 @@ class Gathering:
         self._errors: dict[str, str] = {}
         self._arrived: dict[str, float] = {}
         self._refused = 0
+        self._listeners: int | None = None
         self._copies: set[tuple[Any, Any]] = set()
         self.duplicates: set[str] = set()
         self.why_refused: str | None = None
@@ -89,6 +90,10 @@ class Gathering:
     def silent(self) -> bool:
         """Whether nothing has come in that was accepted, though something is expected."""
         return not (self.complete or self._answers or self._errors)
+
+    def reaches(self, listeners: int | None) -> None:
+        """Note how many workers the command has reached, where the broker tells."""
+        self._listeners = listeners
 
     def add(self, reply: Any, now: float) -> None:
         """Take in a message, which holds the value of one node."""
@@ -144,6 +149,9 @@ class Gathering:
         return limit
 
     def _duplicate_window(self, grace: float) -> float:
+        # A second worker of a name would be one listener more than there are names.
+        if len(self._arrived) == self._listeners:
+            return 0.0
         typical = median(self._arrived.values()) if self._arrived else 0.0
         return max(grace, min(DUPLICATE_SHARE * typical, DUPLICATE_LIMIT))
 

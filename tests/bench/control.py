@@ -277,7 +277,7 @@ def set_by_module(url: str, fleet: list[str], size: int) -> None:
 def measure_pools(brokers: Brokers, rounds: int) -> None:
     url, fleet = brokers.redis(8), names(100)
     sizes = iter(range(10, 10_000, 10))
-    with Fleet(url, fleet), flower(url) as port:
+    with Fleet(url, fleet, listeners=True), flower(url) as port:
         times = in_turns(
             {
                 "loop over Flower's API": lambda: grow_by_flower(port, fleet, read_back=False),

@@ -2,15 +2,16 @@
 
 Each node is a mailbox node of the messaging library, which dispatches a command as in a worker and
 answers under its own name. What a worker does per node and the fleet does once per process: it
-listens on one connection, decodes a command once, and sends its nodes' replies on to Redis in
-groups. So 1,000 replies cost it some 15 ms of two processors, and not the seconds that 1,000
-listeners would take there: a client that is slow can't hide behind the fleet.
+decodes a command once, and sends its nodes' replies on to Redis in groups. So 1,000 replies cost
+it some 15 ms of two processors, and not the seconds that 1,000 workers would take there: a client
+that is slow can't hide behind the fleet.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import selectors
 import subprocess
 import sys
 import threading
@@ -21,6 +22,7 @@ from typing import Any
 from uuid import uuid4
 
 import kombu
+import redis
 from kombu.pidbox import Mailbox, Node
 from kombu.utils.json import dumps
 
@@ -38,6 +40,7 @@ class Fleet:
         names: Sequence[str],
         *,
         processes: int = 2,
+        listeners: bool = False,
         exchange: str = "celery",
         options: Mapping[str, Any] | None = None,
     ) -> None:
@@ -47,11 +50,18 @@ class Fleet:
             url: Where the Redis is.
             names: The nodes; a name that is there twice is a duplicate.
             processes: How many processes share the nodes.
+            listeners: Whether Redis sends each command once for each node, as it does for workers,
+                and not once for each process. What the others get is thrown away.
             exchange: The name before `.pidbox` of the control exchange.
             options: Transport options.
         """
         self._shares = [list(names[first::processes]) for first in range(processes)]
-        self._settings = {"url": url, "exchange": exchange, "options": dict(options or {})}
+        self._settings = {
+            "url": url,
+            "exchange": exchange,
+            "options": dict(options or {}),
+            "listeners": listeners,
+        }
         self._processes: list[subprocess.Popen[str]] = []
 
     def __enter__(self) -> Fleet:
@@ -199,6 +209,24 @@ def _simulated(mailbox: Any, name: str, replies: Replies) -> Any:
     return Simulated(name, handlers=Worker(name).handlers(), mailbox=mailbox)
 
 
+def _listen_deafly(url: str, topic: str, count: int) -> None:
+    """Be so many listeners more, which throw away what they get."""
+    listeners = [redis.Redis.from_url(url).pubsub() for _number in range(count)]
+    for listener in listeners:
+        listener.psubscribe(topic)
+        listener.get_message(timeout=5)
+
+    def throw_away() -> None:
+        with selectors.DefaultSelector() as ready:
+            for listener in listeners:
+                ready.register(listener.connection._sock, selectors.EVENT_READ, listener)
+            while True:
+                for key, _events in ready.select():
+                    key.data.connection._sock.recv(1 << 16)
+
+    threading.Thread(target=throw_away, daemon=True).start()
+
+
 def _listen(settings: Mapping[str, Any]) -> None:
     over = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
@@ -208,6 +236,9 @@ def _listen(settings: Mapping[str, Any]) -> None:
         replies = Replies(channel)
         nodes = [_simulated(mailbox, name, replies) for name in settings["names"]]
         heard: set[str] = set()
+        if settings["listeners"]:
+            topic = channel._get_publish_topic(mailbox.exchange.name, "")
+            _listen_deafly(settings["url"], topic, len(nodes) - 1)
 
         def on_command(body: Any, message: Any) -> None:
             if body["method"] == TRIAL:

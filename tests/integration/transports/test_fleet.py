@@ -35,7 +35,7 @@ def size(request: pytest.FixtureRequest) -> int:
 def broker(brokers: Brokers, size: int) -> Iterator[Broker]:
     """A Redis with that many nodes, one name twice."""
     url = brokers.redis(DATABASES[size])
-    with Fleet(url, [*names(size), names(size)[3]]):
+    with Fleet(url, [*names(size), names(size)[3]], listeners=True):
         yield Broker(url, "the test")
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from ansible_collections.celeryops.cluster.plugins.module_utils._client import Client
 from ansible_collections.celeryops.cluster.plugins.module_utils._errors import BrokerError
+from ansible_collections.celeryops.cluster.plugins.module_utils._replies import Gathering
 from ansible_collections.celeryops.cluster.tests.integration.transports.brokers import (
     Brokers,
     Transport,
@@ -27,6 +28,20 @@ def test_a_command_and_its_reply(served: dict[str, Transport], name: str) -> Non
         queue = f"{name}_tasks"
         assert client.queue_sizes([queue]) == {queue: 0}
         assert client.notes == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_how_many_workers_a_command_reaches(
+    served: dict[str, Transport], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis tells, and RabbitMQ doesn't."""
+    reached: list[int | None] = []
+    monkeypatch.setattr(Gathering, "reaches", lambda _gathering, count: reached.append(count))
+    transport = served[name]
+    with Client(transport.broker, 10.0) as client:
+        client.call("ping", nodes=[transport.node])
+        client.call("ping", nodes=[transport.node, "gone@test"], patience=0.3)
+    assert reached == ([None, None] if name.startswith("amqp") else [1, 1])
 
 
 @pytest.mark.parametrize("name", NAMES)

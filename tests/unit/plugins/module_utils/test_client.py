@@ -253,6 +253,17 @@ def test_a_step_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> No
         assert time.monotonic() - started < 1.0
 
 
+def test_libraries_that_load_slowly_are_not_the_broker_being_silent(
+    workers: Callable[..., Workers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a load of 18 on two processors it took more than 4 s."""
+    workers("a@h")
+    monkeypatch.setattr(_client, "load_libraries", lambda _broker: time.sleep(1.5))
+    monkeypatch.setattr(_client, "CONNECT_SECONDS", 1.0)
+    with Client(BROKER, 30.0) as client:
+        assert client.call("ping", nodes=["a@h"]).missing == []
+
+
 def test_a_connection_that_comes_too_late_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     closed = threading.Event()
 

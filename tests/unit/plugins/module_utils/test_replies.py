@@ -46,6 +46,22 @@ def test_how_long_duplicates_are_awaited(arrivals: list[float], grace: float, wa
     assert gathering.over_at(99.0, grace) == pytest.approx(arrivals[-1] + waits)
 
 
+@pytest.mark.parametrize(
+    ("listeners", "waits"),
+    [(2, 0.0), (3, 0.05), (1, 0.05), (None, 0.05)],
+    ids=["as many as names", "one more", "fewer", "unknown"],
+)
+def test_nobody_is_awaited_when_all_listeners_have_answered(
+    listeners: int | None, waits: float
+) -> None:
+    gathering = Gathering(["a", "b"], sent_at=0.0)
+    gathering.reaches(listeners)
+    gathering.add({"a": 1}, 0.01)
+    assert gathering.over_at(9.0, grace=0.05) == 9.0
+    gathering.add({"b": 1}, 0.02)
+    assert gathering.over_at(9.0, grace=0.05) == pytest.approx(0.02 + waits)
+
+
 def test_a_second_reply_is_a_duplicate_and_changes_nothing() -> None:
     gathering = Gathering(["a"], sent_at=0.0)
     gathering.add({"a": 1}, 0.1)
