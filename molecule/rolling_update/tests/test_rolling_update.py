@@ -157,8 +157,7 @@ def test_a_drain_goes_on_when_the_broker_has_been_silent(
     cluster["broker1"].check_output("systemctl kill --signal=STOP redis-server.service")
     try:
         with output.open("w", encoding="utf-8") as file:
-            operation = "--extra-vars=operation=rolling_update"
-            run = subprocess.Popen([*command, operation], stdout=file)
+            run = subprocess.Popen(command, stdout=file)
         again = "RETRYING: [worker1]: The nodes run out of tasks"
         wait_until(lambda: again in output.read_text("utf-8") or run.poll() is not None, 900)
     finally:
