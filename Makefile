@@ -58,8 +58,12 @@ demo-down: venv engine ## Removes the demo's hosts, network and secrets
 	@rm -rf $(DEMO_SECRETS)
 
 # --- tests -----------------------------------------------------------------
-.PHONY: test lint unit sanity integration molecule
+.PHONY: test test-full lint unit sanity integration molecule
 test: lint unit sanity integration molecule ## What CI runs
+
+test-full: SCENARIO = $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml))
+test-full: export TESTS = full or not full
+test-full: test ## All of it, with each scenario and its longest tests
 
 # Mypy reads no packages from site-packages that don't call themselves typed, so it has a link of its own.
 TYPED := .cache/collections/ansible_collections/celeryops/cluster
