@@ -58,8 +58,12 @@ demo-down: venv engine ## Removes the demo's hosts, network and secrets
 	@rm -rf $(DEMO_SECRETS)
 
 # --- tests -----------------------------------------------------------------
-.PHONY: test lint unit sanity integration molecule
+.PHONY: test test-full lint unit sanity integration molecule
 test: lint unit sanity integration molecule ## What CI runs
+
+test-full: SCENARIO = $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml))
+test-full: export TESTS = full or not full
+test-full: test ## All of it, with each scenario and its longest tests
 
 # Mypy reads no packages from site-packages that don't call themselves typed, so it has a link of its own.
 TYPED := .cache/collections/ansible_collections/celeryops/cluster
@@ -111,7 +115,7 @@ integration: venv-dev image ## The modules against real brokers and workers: TAR
 	tests/integration/rig.sh down
 	pytest tests/integration/transports
 
-SCENARIO ?= default rabbitmq workers
+SCENARIO ?= default rabbitmq workers rolling_update
 molecule: venv-dev image ## Molecule scenarios: SCENARIO=rabbitmq, default those that represent each capability
 	set -e; for scenario in $(SCENARIO); do \
 	  tests/quietly.sh "molecule-$$scenario" molecule test --scenario-name "$$scenario"; done

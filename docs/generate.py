@@ -187,15 +187,11 @@ def playbooks_page(root: Path) -> str:
 def playbook_section(path: Path) -> str:
     """What a playbook says of itself and the plays that it consists of."""
     text = path.read_text(encoding="utf-8")
-    plays = [
-        f"{number}. {_play(play)}"
-        for number, play in enumerate(yaml.safe_load(text) or [], start=1)
-    ]
     parts = [
         f"## {path.stem}",
         first_comment(text),
         f"`{COLLECTION}.{path.stem}`",
-        "\n".join(plays),
+        "\n".join(f"{number}. {play}" for number, play in enumerate(_plays(path), start=1)),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -213,12 +209,17 @@ def first_comment(text: str) -> str:
     return "\n".join(comment)
 
 
-def _play(play: dict[str, Any]) -> str:
-    imported = play.get("ansible.builtin.import_playbook", play.get("import_playbook"))
-    if imported is not None:
-        name = str(imported).removesuffix(".yml").removeprefix(f"{COLLECTION}.")
-        return f"{play.get('name', 'All')} (the plays of [{name}](#{name}))"
-    return f"{play.get('name', 'Unnamed')} (`{play['hosts']}`)"
+def _plays(path: Path) -> Iterator[str]:
+    """The plays of a playbook; in full those that several share, with a link those of another."""
+    for play in yaml.safe_load(path.read_text(encoding="utf-8")) or []:
+        imported = play.get("ansible.builtin.import_playbook", play.get("import_playbook"))
+        if imported is None:
+            yield f"{play.get('name', 'Unnamed')} (`{play['hosts']}`)"
+        elif (shared := path.parent / str(imported)).parent != path.parent:
+            yield from _plays(shared)
+        else:
+            name = str(imported).removesuffix(".yml").removeprefix(f"{COLLECTION}.")
+            yield f"{play.get('name', 'All')} (the plays of [{name}](#{name}))"
 
 
 # --- what the pages share --------------------------------------------------

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: differing
-short_description: Picks the services of which something would change
+short_description: Picks the services whose instances were started with something else
 version_added: 0.1.0
 author: The celeryops.cluster authors (@celeryops)
 description:
-  - Compares services with the results of looped tasks that ran in check mode.
+  - An instance that was never started differs too.
 options:
   _input:
-    description: The services, as given to the loops.
+    description:
+      - The services with their C(file), as the filter P(celeryops.cluster.started_with#filter)
+        gives them.
     type: list
     elements: dictionary
     required: true
-  results:
-    description: The C(results) of the looped tasks, one list after the other.
+  found:
+    description: The environment files on the host, each with C(path) and C(checksum).
     type: list
     elements: dictionary
     required: true
@@ -27,25 +29,20 @@ EXAMPLES = r"""
   ansible.builtin.systemd_service:
     name: "{{ item.unit }}"
     state: stopped
-  loop: "{{ services | celeryops.cluster.differing(__files.results + __links.results) }}"
+  loop: "{{ services | celeryops.cluster.differing(__found.files) }}"
 """
 
 RETURN = r"""
 _value:
-  description: The services with a changed result, in their order.
+  description: The services that differ, in their order.
   type: list
   elements: dictionary
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
-
-def differing(
-    services: Sequence[Mapping[str, Any]], results: Sequence[Mapping[str, Any]]
-) -> list[Mapping[str, Any]]:
-    changed = {result["item"]["unit"] for result in results if result.get("changed")}
-    return [service for service in services if service["unit"] in changed]
+from ansible_collections.celeryops.cluster.plugins.plugin_utils._instances import differing
 
 
 class FilterModule:

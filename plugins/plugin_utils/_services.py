@@ -40,13 +40,14 @@ def worker_services(
     app: str,
     host: str,
     entry: str,
-    stop_timeout: int,
-    watchdog: int,
+    stop_timeout: int | str,
+    watchdog: int | str,
 ) -> list[dict[str, Any]]:
     """The services of a worker host, an instance each.
 
-    `entry` is what `celery -A` loads. `stop_timeout` and `watchdog` are seconds. What can be set
-    live comes from the environment, so that it outlasts a restart without a change of the unit.
+    `entry` is what `celery -A` loads. `stop_timeout` and `watchdog` are seconds, as a text when
+    they come from the command line. What can be set live comes from the environment, so that it
+    outlasts a restart without a change of the unit.
     """
     with_runtime = entry.startswith("celeryops_runtime.")
     return [
@@ -63,8 +64,8 @@ def worker_services(
                 f"-/etc/celeryops/{app}/pools/%j.env",
             ],
             "environment": _worker_environment(found["pool"]),
-            "stop_timeout": stop_timeout,
-            "watchdog": watchdog if with_runtime else 0,
+            "stop_timeout": int(stop_timeout),
+            "watchdog": int(watchdog) if with_runtime else 0,
             "limits": unit_settings(found["pool"]),
         }
         for found in pool_instances(pools, host)

@@ -126,6 +126,13 @@ def test_playbooks(make_repository: MakeRepository) -> None:
     )
 
 
+def test_plays_that_playbooks_share_are_their_own(make_repository: MakeRepository) -> None:
+    imports = "- name: All\n  ansible.builtin.import_playbook: plays/shared.yml\n"
+    shared = "- name: First\n  hosts: all\n- name: Second\n  hosts: some\n"
+    root = make_repository({"playbooks/run.yml": imports, "playbooks/plays/shared.yml": shared})
+    assert playbooks_page(root).endswith("\n\n1. First (`all`)\n2. Second (`some`)\n")
+
+
 @pytest.mark.parametrize("text", ["", "---\n", "- hosts: all\n# Later.\n"])
 def test_no_comment_at_the_top(text: str) -> None:
     assert first_comment(text) == ""

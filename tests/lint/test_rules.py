@@ -27,10 +27,14 @@ FILES: dict[str, list[tuple[str, str, str]]] = {
     "claims": [
         (
             "docs/control.md",
-            "| a | b | test_x.py::test_y |\n",
+            "| What | How | Test |\n|---|---|---|\n| a | b | test_x.py::test_y |\n",
             "there is no test 'test_x.py::test_y'",
         ),
-        ("docs/control.md", "| a | b | target celery_pool |\n", "no test 'target celery_pool'"),
+        (
+            "docs/runbooks/drain.md",
+            "| What | Test |\n|---|---|\n| a | target celery_pool |\n",
+            "no test 'target celery_pool'",
+        ),
     ],
     "shape": [
         ("roles/flower/tasks/main.yml", "---\n[]\n", "flower has no meta/argument_specs.yml"),

@@ -51,3 +51,9 @@ def test_work_is_written_down_at_its_end(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(time, "sleep", sleep)
     assert work(7, "w1") == "w1"
     assert ledger.read() == ["w1"]
+
+
+@pytest.mark.usefixtures("redis_lists")
+def test_work_that_is_retried_is_written_down_once() -> None:
+    assert work.apply((0, "w2", 2)).get() == "w2"
+    assert ledger.read() == ["w2"]

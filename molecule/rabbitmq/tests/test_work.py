@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from testinfra.host import Host
+from urllib3 import HTTPSConnectionPool
 
 SEND = """
 import celeryops_runtime.app
@@ -77,6 +78,15 @@ def test_a_pool_gets_its_size(
     shrunk = module("celery_pool", on="worker1", pool="work", size=2, timeout=60)
     assert shrunk["nodes"] == {"work1@worker1": {"before": 3, "after": 2}}
     recovery()
+
+
+def test_a_service_sends_tasks(
+    dashboard: HTTPSConnectionPool, wait_until: Callable[..., None]
+) -> None:
+    sent = dashboard.request("POST", "/checks", json={"urls": ["http://dashboard1:8000/health"]})
+    assert sent.status == 202, sent.data
+    (check,) = sent.json()["ids"]
+    wait_until(lambda: dashboard.request("GET", f"/checks/{check}").json()["state"] == "SUCCESS")
 
 
 def test_flower_speaks_as_a_control_client(cluster: dict[str, Host]) -> None:

@@ -1,7 +1,8 @@
-"""What docs/control.md claims is held by tests that exist.
+"""What docs/control.md and the runbooks claim is held by tests that exist.
 
-The last column of its tables names them, comma after comma: `target <path below the targets>`, or a
-file with or without `::test`, found below the first of the folders that the page names.
+In tables whose last column is headed "Test", it names them, comma after comma: `target <path below
+the targets>`, or a file with or without `::test`, found below the first of the folders that the
+page names.
 """
 
 from __future__ import annotations
@@ -21,9 +22,8 @@ _HEADING = "Test"
 
 
 def files(root: Path) -> list[Path]:
-    """The page of claims."""
-    page = root / "docs/control.md"
-    return [page] if page.is_file() else []
+    """The pages of claims."""
+    return [*root.glob("docs/control.md"), *root.glob("docs/runbooks/*.md")]
 
 
 def check(root: Path) -> list[Finding]:
@@ -31,18 +31,28 @@ def check(root: Path) -> list[Finding]:
     return [
         Finding(page, number, NAME, f"there is no test '{name}': correct it, or write the test")
         for page in files(root)
-        for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1)
-        for name in _named(line)
+        for number, cell in _claims(page.read_text(encoding="utf-8"))
+        for name in _named(cell)
         if not _exists(root, name)
     ]
 
 
-def _named(line: str) -> Iterator[str]:
-    cells = [cell.strip() for cell in line.split("|")]
-    if len(cells) < 5 or cells[-2] == _HEADING or not cells[-2].strip("-"):
-        return
+def _claims(text: str) -> Iterator[tuple[int, str]]:
+    """The lines of the tables of claims: their number, and their last cell."""
+    heading = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.startswith("|"):
+            heading = ""
+            continue
+        cell = line.split("|")[-2].strip()
+        heading = heading or cell
+        if heading == _HEADING and cell != _HEADING and cell.strip("-"):
+            yield number, cell
+
+
+def _named(cell: str) -> Iterator[str]:
     file = ""
-    for name in cells[-2].split(", "):
+    for name in cell.split(", "):
         # "::test_b" stands in the file of the name before it.
         file = name.partition("::")[0] or file
         yield file + name if name.startswith("::") else name

@@ -4,7 +4,6 @@ import re
 
 import pytest
 
-from ansible_collections.celeryops.cluster.plugins.filter.differing import differing
 from ansible_collections.celeryops.cluster.plugins.plugin_utils._services import (
     exec_word,
     left_behind,
@@ -58,6 +57,12 @@ def test_a_live_value_wins_over_the_instance() -> None:
         "/etc/celeryops/shop/instances/%j%i.env",
         "-/etc/celeryops/shop/pools/%j.env",
     ]
+
+
+def test_seconds_from_the_command_line_make_the_same_service() -> None:
+    entry = "celeryops_runtime.app:app"
+    typed = worker_services([POOL], "shop", "w1", entry, stop_timeout=60, watchdog=300)
+    assert worker_services([POOL], "shop", "w1", entry, "60", "300") == typed
 
 
 def test_a_plain_app_gives_no_signs_of_life() -> None:
@@ -141,17 +146,6 @@ def test_a_program_is_a_service() -> None:
         "/etc/celeryops/shop/worker.env",
         "/etc/celeryops/shop/instances/api.env",
     ]
-
-
-def test_services_that_differ() -> None:
-    services = [{"unit": "a"}, {"unit": "b"}, {"unit": "c"}]
-    results = [
-        {"item": {"unit": "a"}, "changed": False},
-        {"item": {"unit": "b"}, "changed": True},
-        {"item": {"unit": "a"}, "skipped": True},
-        {"item": {"unit": "b"}, "changed": False},
-    ]
-    assert differing(services, results) == [{"unit": "b"}]
 
 
 def test_what_pools_that_have_left_leave_behind() -> None:

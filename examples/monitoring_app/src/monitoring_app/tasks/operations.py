@@ -37,9 +37,14 @@ def risky_operation(self: Task, failures: int, id: str) -> Outcome:
     return Outcome(id=id, attempts=retries + 1)
 
 
-@app.task
-def work(seconds: float, id: str) -> str:
-    """Sleep, then write `id` to the ledger: what is missing there was lost on the way."""
+@app.task(bind=True)
+def work(self: Task, seconds: float, id: str, failures: int = 0) -> str:
+    """Sleep, then write `id` to the ledger: what is missing there was lost on the way.
+
+    Before that it fails `failures` times, at most three, and is retried a second later.
+    """
+    if self.request.retries < failures:
+        raise self.retry(countdown=1)
     time.sleep(seconds)
     ledger.append(id)
     return id

@@ -20,7 +20,7 @@ import yaml
 from testinfra.host import Host
 from urllib3 import HTTPSConnectionPool, make_headers
 
-CONVERGE = Path(__file__).resolve().parents[1] / "converge.yml"
+CONVERGE = Path(__file__).parent / "default/converge.yml"
 PLAIN_OUTPUT = {**os.environ, "ANSIBLE_FORCE_COLOR": "0"}
 PYTHON = "/opt/celeryops/monitoring/current/venv/bin/python"
 

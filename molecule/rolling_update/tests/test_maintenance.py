@@ -1,0 +1,60 @@
+"""Hosts restart and leave service while the cluster works on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+State = dict[str, tuple[str, str]]
+
+
+def test_health_shows_each_node(operate: Callable[..., Any]) -> None:
+    run = operate("health")
+    assert run.errors == []
+    for node in ("work1@worker1", "work1@worker2", "work1@worker3"):
+        assert any(node in line and "healthy" in line for line in run.output.splitlines())
+
+
+def test_a_restart_under_load_loses_and_doubles_no_task(
+    operate: Callable[..., Any],
+    state: Callable[[], State],
+    load: Callable[..., Any],
+    all_done: Callable[[Any], None],
+) -> None:
+    before = state()
+    sending = load()
+    run = operate("restart")
+    assert run.errors == []
+    after = state()
+    for name, (release, started) in before.items():
+        assert after[name][0] == release
+        assert after[name][1] != started
+    all_done(sending)
+
+
+def test_the_whole_cluster_is_not_drained(operate: Callable[..., Any]) -> None:
+    run = operate("drain")
+    assert "name the hosts to drain" in " ".join(run.errors)
+
+
+def test_a_drained_host_takes_no_task_until_it_is_resumed(
+    operate: Callable[..., Any],
+    module: Callable[..., dict[str, Any]],
+    load: Callable[..., Any],
+    all_done: Callable[[Any], None],
+    wait_until: Callable[..., None],
+) -> None:
+    sending = load()
+    assert operate("drain", "--limit=worker3").errors == []
+
+    def taken() -> int:
+        (node,) = module("celery_info", on="worker3", gather=["stats"])["nodes"].values()
+        return int(node["stats"]["total"].get("monitoring_app.tasks.operations.work", 0))
+
+    before = taken()
+    (error,) = operate("health", "--limit=worker3").errors
+    assert "it is paused" in error
+    assert taken() == before
+    assert operate("resume", "--limit=worker3").errors == []
+    wait_until(lambda: taken() > before)
+    all_done(sending)

@@ -1,0 +1,241 @@
+"""Workers change under load: no task is lost or done twice, and what fails goes back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from testinfra.host import Host
+
+SCENARIO = Path(__file__).resolve().parents[1]
+OPERATE = SCENARIO / "operate.yml"
+SITE = SCENARIO.parent / "default/converge.yml"
+APPLICATION = SCENARIO.parents[1] / "examples/monitoring_app"
+KEPT = "/etc/celeryops/monitoring/previous/complete"
+# Seconds of tasks that keep all processes busy, and between them.
+LONG = ([20], 3.4)
+# The application starts and answers, and each process dies of the first task that it gets.
+DEADLY_TASKS = """
+
+import os
+from celery.signals import task_prerun
+task_prerun.connect(lambda **_: os._exit(1), weak=False)
+"""
+# It starts and answers, and its tasks never come to an end.
+HANGING_TASKS = """
+
+import time
+from celery.signals import task_prerun
+task_prerun.connect(lambda **_: time.sleep(3600), weak=False)
+"""
+BROKEN_IMPORT = """
+
+import monitoring_app.no_such_module
+"""
+
+State = dict[str, tuple[str, str]]
+
+
+@pytest.fixture(scope="session")
+def update(operate: Callable[..., Any]) -> Callable[..., Any]:
+    """Runs the rolling update: update(celery_app_packages=["six"])."""
+    return partial(operate, "rolling_update")
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Callable[[str], str]:
+    """The application with more code at its end."""
+
+    def make(code: str) -> str:
+        copy = tmp_path / APPLICATION.name
+        left_out = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build")
+        shutil.copytree(APPLICATION, copy, ignore=left_out)
+        with (copy / "src/monitoring_app/celery.py").open("a", encoding="utf-8") as module:
+            module.write(code)
+        return str(copy)
+
+    return make
+
+
+def releases(state: State) -> set[str]:
+    return {release for release, _started in state.values()}
+
+
+def gone_back(run: Any) -> str:
+    """Why worker1 runs again what it ran before."""
+    found = [error for error in run.errors if "worker1 runs again what it ran before" in error]
+    assert len(found) == 1, run.errors
+    return str(found[0])
+
+
+def test_an_update_under_load_loses_and_doubles_no_task(
+    update: Callable[..., Any],
+    state: Callable[[], State],
+    load: Callable[..., Any],
+    all_done: Callable[[Any], None],
+) -> None:
+    before = state()
+    sending = load()
+    run = update(celery_app_packages=["six"])
+    assert run.errors == []
+    assert "Batch 3 of 3: worker3 (" in run.output
+    after = state()
+    assert releases(after).isdisjoint(releases(before))
+    (release,) = releases(after)
+    assert f"{Path(release).name}: work1@worker1, work1@worker2, work1@worker3" in run.output
+    all_done(sending)
+
+
+def test_a_second_run_restarts_nothing(
+    update: Callable[..., Any], state: Callable[[], State]
+) -> None:
+    before = state()
+    run = update(celery_app_packages=["six"])
+    assert run.errors == []
+    assert state() == before
+
+
+def test_a_batch_that_fails_goes_back_and_stops_the_roll(
+    broken: Callable[[str], str],
+    update: Callable[..., Any],
+    state: Callable[[], State],
+    load: Callable[..., Any],
+    all_done: Callable[[Any], None],
+) -> None:
+    before = state()
+    sending = load()
+    run = update(celery_app_source=broken(HANGING_TASKS), celery_worker_drain_timeout=40)
+    after = state()
+    error = gone_back(run)
+    assert "work1@worker1 ran no canary within 40 seconds" in error
+    assert releases(after) == releases(before)
+    assert after["worker2"] == before["worker2"]
+    assert after["worker3"] == before["worker3"]
+    all_done(sending)
+
+
+@pytest.mark.full
+def test_a_run_of_site_that_was_killed_is_finished_by_an_update(
+    inventory: Path,
+    cluster: dict[str, Host],
+    update: Callable[..., Any],
+    state: Callable[[], State],
+    load: Callable[..., Any],
+    all_done: Callable[[Any], None],
+    wait_until: Callable[..., None],
+) -> None:
+    before = state()
+    sending = load()
+    command = ["ansible-playbook", str(SITE), f"--inventory={inventory}"]
+    first = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
+    wait_until(lambda: cluster["worker2"].file(KEPT).exists, 900)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    between = state()
+    run = update()
+    assert run.errors == []
+    after = state()
+    assert releases(after).isdisjoint(releases(before))
+    assert len(releases(after)) == 1
+    assert after["worker1"] == between["worker1"]
+    all_done(sending)
+
+
+@pytest.mark.full
+def test_a_drain_goes_on_when_the_broker_has_been_silent(
+    inventory: Path, cluster: dict[str, Host], tmp_path: Path, wait_until: Callable[..., None]
+) -> None:
+    output = tmp_path / "output"
+    command = ["ansible-playbook", str(OPERATE), f"--inventory={inventory}", "--limit=worker1"]
+    # As after an interruption: nobody asks for health then, and the drain meets the broker first.
+    cluster["worker1"].check_output(f"mkdir {Path(KEPT).parent} && echo '[]' > {KEPT}")
+    cluster["broker1"].check_output("systemctl kill --signal=STOP redis-server.service")
+    try:
+        with output.open("w", encoding="utf-8") as file:
+            run = subprocess.Popen(command, stdout=file)
+        again = "RETRYING: [worker1]: The nodes run out of tasks"
+        wait_until(lambda: again in output.read_text("utf-8") or run.poll() is not None, 900)
+    finally:
+        cluster["broker1"].check_output("systemctl kill --signal=CONT redis-server.service")
+    assert run.wait() == 0, output.read_text("utf-8")
+
+
+def test_a_dry_run_shows_the_plan_and_changes_nothing(
+    update: Callable[..., Any], state: Callable[[], State]
+) -> None:
+    before = state()
+    run = update("--check", celery_app_packages=["idna"])
+    assert run.errors == []
+    assert "Batch 2 of 3: worker2 (" in run.output
+    assert "2 of 3 hosts keep working" in run.output
+    assert state() == before
+
+
+@pytest.mark.full
+def test_a_release_that_can_not_be_imported_is_never_started(
+    broken: Callable[[str], str], update: Callable[..., Any], state: Callable[[], State]
+) -> None:
+    before = state()
+    run = update(celery_app_source=broken(BROKEN_IMPORT))
+    assert "no_such_module" in " ".join(run.errors)
+    assert state() == before
+
+
+@pytest.mark.full
+def test_a_release_that_fails_its_canary_goes_back(
+    broken: Callable[[str], str],
+    update: Callable[..., Any],
+    state: Callable[[], State],
+    module: Callable[..., dict[str, Any]],
+) -> None:
+    before = state()
+    run = update(celery_app_source=broken(DEADLY_TASKS), celery_worker_gate_retries=3)
+    after = state()
+    error = gone_back(run)
+    assert "work1@worker1: a canary didn't come back" in error
+    assert releases(after) == releases(before)
+    assert after["worker2"] == before["worker2"]
+    assert module("celery_health", on="worker1", nodes="all", canary=True)["healthy"]
+
+
+@pytest.mark.full
+def test_a_host_that_can_not_be_drained_in_time_goes_on(
+    update: Callable[..., Any],
+    state: Callable[[], State],
+    module: Callable[..., dict[str, Any]],
+    load: Callable[..., Any],
+    all_done: Callable[[Any], None],
+) -> None:
+    before = state()
+    sending = load(LONG)
+    changed = {"celery_app_packages": ["six"], "celery_worker_watchdog": 120}
+    run = update(celery_worker_drain_timeout=2, **changed)
+    assert "worker1 was left as it was, since it could not be drained" in " ".join(run.errors)
+    assert state() == before
+    assert module("celery_health", on="worker1")["healthy"]
+    all_done(sending)
+
+
+def test_a_host_that_can_not_be_written_goes_back(
+    cluster: dict[str, Host], update: Callable[..., Any], state: Callable[[], State]
+) -> None:
+    before = state()
+    busy = "/etc/celeryops/monitoring/settings.json"
+    queues = ["default", "checks"]
+    pools = [{"name": name, "queues": queues, "concurrency": 1} for name in ("work", "added")]
+    cluster["worker1"].check_output(f"mount --bind {busy} {busy}")
+    try:
+        run = update(celery_worker_pools=pools, celery_settings={"task_track_started": False})
+    finally:
+        cluster["worker1"].check_output(f"umount {busy}")
+    error = gone_back(run)
+    assert "settings.json" in error
+    assert not cluster["worker1"].file("/etc/celeryops/monitoring/instances/added1.env").exists
+    assert releases(state()) == releases(before)
