@@ -23,8 +23,9 @@ def test_a_restart_under_load_loses_and_doubles_no_task(
 ) -> None:
     before = state()
     sending = load()
-    run = operate("restart")
+    run = operate("restart", celery_worker_pause=1)
     assert run.errors == []
+    assert run.output.count("Pausing for 1 seconds") == 2
     after = state()
     for name, (release, started) in before.items():
         assert after[name][0] == release

@@ -48,8 +48,9 @@ def test_a_rollback_under_load_loses_and_doubles_no_task(
     all_done: Callable[[Any], None],
 ) -> None:
     sending = load()
-    run = operate("rollback", **NOTHING)
+    run = operate("rollback", celery_worker_pause=1, **NOTHING)
     assert run.errors == []
+    assert run.output.count("Pausing for 1 seconds") == 2
     assert "Batch 3 of 3: worker3 (" in run.output
     assert f"{before}: work1@worker1, work1@worker2, work1@worker3" in run.output
     assert releases(state()) == {before}

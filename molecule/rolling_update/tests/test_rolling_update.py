@@ -179,6 +179,21 @@ def test_a_dry_run_shows_the_plan_and_changes_nothing(
 
 
 @pytest.mark.full
+def test_a_limited_update_changes_what_it_is_limited_to(
+    update: Callable[..., Any], state: Callable[[], State]
+) -> None:
+    before = state()
+    assert update("--limit=worker1", celery_app_packages=["idna"]).errors == []
+    limited = state()
+    assert limited["worker1"][0] != before["worker1"][0]
+    assert limited["worker2"] == before["worker2"]
+    assert limited["worker3"] == before["worker3"]
+    assert update(celery_app_packages=["idna"]).errors == []
+    assert state()["worker1"] == limited["worker1"]
+    assert releases(state()) == {limited["worker1"][0]}
+
+
+@pytest.mark.full
 def test_a_release_that_can_not_be_imported_is_never_started(
     broken: Callable[[str], str], update: Callable[..., Any], state: Callable[[], State]
 ) -> None:
