@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +50,11 @@ def rollback(found: Mapping[str, Mapping[str, Any]], wanted: str = "") -> dict[s
 def _marked(mark: str, kept: Iterable[Mapping[str, Any]]) -> Times:
     """The releases with such a mark, and when the latest of it was made."""
     times: Times = {}
-    for path, time in ((Path(file["path"]), file["mtime"]) for k in kept for file in k["marks"]):
+    for file in chain.from_iterable(host["marks"] for host in kept):
+        path = Path(file["path"])
         if path.name == mark:
             release = path.parent.name
-            times[release] = max(time, times.get(release, time))
+            times[release] = max(file["mtime"], times.get(release, 0))
     return times
 
 
