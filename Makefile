@@ -111,7 +111,7 @@ sanity: venv-dev ## ansible-test sanity on the built archive
 TARGETS ?=
 # Those in which the broker makes a difference; empty for all.
 ON_RABBITMQ ?= broker_down celery_consumer celery_health celery_pool celery_queue celery_queue_info celery_worker loss
-integration: venv-dev image ## The modules against real brokers and workers: TARGETS="celery_pool", default all
+integration: venv-dev image ## The modules against real brokers and workers: TARGETS="celery_pool", default those that represent each
 	tests/integration/rig.sh down
 	tests/integration/rig.sh up
 	BROKERS=onredis tests/integration/rig.sh run $(TARGETS)
