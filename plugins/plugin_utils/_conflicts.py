@@ -13,16 +13,16 @@ from ansible_collections.celeryops.cluster.plugins.plugin_utils._guesses import 
 def conflicts(
     pools: Sequence[Mapping[str, Any]],
     settings: Mapping[str, Any],
-    stop_timeout: int,
+    stop_timeout: int | str,
     foreign_queues: Sequence[str],
 ) -> list[str]:
     """A sentence for each conflict between all pools of a cluster, its settings and its stop.
 
     `settings` is what celery_settings lays over the application's own. Others consume the
-    `foreign_queues`.
+    `foreign_queues`. `stop_timeout` is in seconds, as a text when it comes from the command line.
     """
     found = [
-        *_long_tasks(pools, settings, stop_timeout),
+        *_long_tasks(pools, settings, int(stop_timeout)),
         *_unserved_routes(pools, settings, foreign_queues),
     ]
     return list(dict.fromkeys(found))

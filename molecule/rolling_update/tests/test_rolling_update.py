@@ -102,6 +102,7 @@ def test_a_second_run_restarts_nothing(
     assert state() == before
 
 
+@pytest.mark.full
 def test_a_batch_that_fails_goes_back_and_stops_the_roll(
     broken: Callable[[str], str],
     update: Callable[..., Any],
