@@ -31,7 +31,7 @@ _value:
   sample:
     - "error  cpu1@worker1  unit  celery-shop-cpu@1.service is stopped."
     - "                           -> Start it by `systemctl start celery-shop-cpu@1.service`."
-    - "1 errors, 0 warnings"
+    - "errors: 1, warnings: 0"
 """
 
 from collections.abc import Callable

@@ -87,16 +87,18 @@ class Examination:
 
     Attributes:
         clock_offset: Seconds by which the host's clock is ahead of the reference.
-        routes: By task the queue that the deployment's settings send it to.
-        releases: By instance the release that it runs.
+        routes: Each `task` and the `queue` that the deployment's settings send it to.
+        releases: Each `instance` and the `release` that it runs.
     """
+
+    # Names of tasks, instances and units are no keys here: one may look like a secret's name.
 
     host: str | None
     findings: list[Finding] = field(default_factory=list)
     units: list[Unit] = field(default_factory=list)
     clock_offset: float | None = None
-    routes: dict[str, str] = field(default_factory=dict)
-    releases: dict[str, str] = field(default_factory=dict)
+    routes: list[dict[str, str]] = field(default_factory=list)
+    releases: list[dict[str, str]] = field(default_factory=list)
     details: dict[str, Any] | None = None
 
     def result(self, redactor: Redactor) -> dict[str, Any]:
@@ -122,8 +124,10 @@ def examine(cluster: Cluster, order: Order, remaining: Callable[[], float]) -> d
     found.findings += of_certificates(map(certificate_file, paths), datetime.now(timezone.utc))
     found.findings += _of_servers(cluster, remaining)
     files = documents(cluster.app) if cluster.app else {}
-    found.routes = routed_queues(files.get("settings.json") or {})
-    found.releases = releases(cluster.app)
+    routes = routed_queues(files.get("settings.json") or {})
+    found.routes = [{"task": task, "queue": queue} for task, queue in routes.items()]
+    running = releases(cluster.app)
+    found.releases = [{"instance": name, "release": running[name]} for name in running]
     if order.details:
         found.details = _details(found.units, files, remaining)
     return found.result(Redactor(known_secrets(cluster.app) if cluster.app else ()))
@@ -182,11 +186,11 @@ def _details(
 ) -> dict[str, Any]:
     return {
         "files": dict(files),
-        "logs": {
-            unit.name: log_lines(unit.name, _LOG_LINES, remaining)
+        "logs": [
+            {"unit": unit.name, "lines": log_lines(unit.name, _LOG_LINES, remaining)}
             for unit in units
             if unit.load == "loaded"
-        },
+        ],
         "versions": {
             "kernel": platform.release(),
             "python": platform.python_version(),

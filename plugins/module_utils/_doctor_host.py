@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
+from itertools import islice
 from pathlib import Path
 
 from ansible_collections.celeryops.cluster.plugins.module_utils._control_file import (
@@ -182,7 +183,7 @@ def disks(app: str | None, root: Path = Path("/")) -> Iterator[Disk]:
 def certificate_paths(broker: Broker, root: Path = Path("/")) -> list[str]:
     """The files with certificates that the host's configuration names."""
     nginx = root / _SERVERS["nginx.service"]
-    paths = _SSL_CERTIFICATE.findall(nginx.read_text("utf-8")) if nginx.is_file() else []
+    paths = _SSL_CERTIFICATE.findall(nginx.read_text("utf-8", "replace")) if nginx.is_file() else []
     if isinstance(broker.use_ssl, Mapping):
         options = (broker.use_ssl.get(name) for name in ("ca_certs", "certfile"))
         paths += [option for option in options if isinstance(option, str)]
@@ -200,7 +201,7 @@ def certificate_file(path: str) -> CertificateFile:
         return CertificateFile(path, fault=f"can't be read ({reason})")
     try:
         ends = [_end(ssl.PEM_cert_to_DER_cert(found)) for found in _CERTIFICATE.findall(text)]
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, StopIteration):
         ends = []
     if not ends:
         return CertificateFile(path, fault="holds no certificate that can be read")
@@ -248,8 +249,8 @@ def _end(der: bytes) -> datetime:
     certificate = next(_values(der))[1]
     fields = _values(next(_values(certificate))[1])
     # Version (if it isn't 1), serial number, signature and issuer come before the validity.
-    for _ in range(4 if next(fields)[0] == _EXPLICIT_VERSION else 3):
-        _tag, validity = next(fields)
+    left = 4 if next(fields)[0] == _EXPLICIT_VERSION else 3
+    *_before, (_tag, validity) = islice(fields, left)
     _start, (tag, end) = _values(validity)
     text = end.decode("ascii")
     if tag == _UTC_TIME:

@@ -86,7 +86,8 @@ def _hosts_entries(host: str, hosts_file: Path) -> set[str]:
     """The addresses that the hosts file gives to a name."""
     if not hosts_file.is_file():
         return set()
-    lines = (line.partition("#")[0].split() for line in hosts_file.read_text("utf-8").splitlines())
+    text = hosts_file.read_text("utf-8", "replace")
+    lines = (line.partition("#")[0].split() for line in text.splitlines())
     return {words[0] for words in lines if host.lower() in map(str.lower, words[1:])}
 
 

@@ -140,20 +140,22 @@ clock_offset:
   sample: 0.4
 routes:
   description:
-    - By the name of a task or a glob, the queue that C(task_routes) of the deployment's settings
-      names.
+    - The C(task), by name or glob, and the C(queue) of each entry of C(task_routes) in the
+      deployment's settings.
   returned: success
-  type: dict
-  sample: {shop.mail: mail}
+  type: list
+  elements: dict
+  sample: [{task: shop.mail, queue: mail}]
 releases:
-  description: By instance the release that it runs.
+  description: Each C(instance) and the C(release) that it runs.
   returned: success
-  type: dict
-  sample: {cpu1: 1.4.0-1a2b3c4d}
+  type: list
+  elements: dict
+  sample: [{instance: cpu1, release: 1.4.0-1a2b3c4d}]
 details:
   description:
-    - "With O(details), C(logs) (the last lines of each service's log), C(files) (the control file
-      and the deployment's settings) and C(versions)."
+    - "With O(details), C(logs) (each C(unit) and the last C(lines) of its log), C(files) (the
+      control file and the deployment's settings) and C(versions)."
     - Passwords, keys and tokens are replaced by V(***), those that look like it, and wherever they
       appear those that the app's files on the host hold.
   returned: success

@@ -60,7 +60,7 @@ def doctor_lines(findings: Sequence[Finding]) -> list[str]:
         cells = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         lines += [f"{cells}  {found['cause']}", f"{' ' * len(cells)}  -> {found['fix']}"]
     counts = Counter(found["severity"] for found in findings)
-    return [*lines, f"{counts[ERROR]} errors, {counts[WARNING]} warnings"]
+    return [*lines, f"errors: {counts[ERROR]}, warnings: {counts[WARNING]}"]
 
 
 def doctor_files(
@@ -76,8 +76,8 @@ def doctor_files(
     files = {"findings.txt": "\n".join(doctor_lines(findings)) + "\n"}
     for host, result in results.items():
         details = dict(result.get("details") or {})
-        for unit, lines in dict(details.pop("logs", {})).items():
-            files[f"{host}.{unit}.log"] = "\n".join(lines) + "\n"
+        for log in details.pop("logs", []):
+            files[f"{host}.{log['unit']}.log"] = "\n".join(log["lines"]) + "\n"
         whole[f"{host}.json"] = {**result, "details": details}
     for name, value in whole.items():
         files[name] = json.dumps(hide_secrets(value), indent=2, default=str) + "\n"
@@ -150,9 +150,9 @@ def _of_clocks(results: Results) -> Iterator[Finding]:
 
 def _of_releases(results: Results) -> Iterator[Finding]:
     running = {
-        (host, instance): str(release)
+        (host, str(running["instance"])): str(running["release"])
         for host, result in results.items()
-        for instance, release in (result.get("releases") or {}).items()
+        for running in result.get("releases") or []
     }
     (usual, _count), *others = Counter(running.values()).most_common() or [("", 0)]
     for (host, instance), release in running.items():
@@ -248,9 +248,9 @@ def _of_routes(
 ) -> Iterator[Finding]:
     served = {*(health.get("queues") or {}), *foreign}
     routes = {
-        (str(task), str(queue))
+        (str(route["task"]), str(route["queue"]))
         for result in results.values()
-        for task, queue in (result.get("routes") or {}).items()
+        for route in result.get("routes") or []
     }
     # While no node is known, nor is what they consume.
     for task, queue in sorted(routes) if health.get("nodes") else []:
