@@ -75,7 +75,7 @@ class Process:
     """A live process of a service: the files that it has open, and those that it may have.
 
     Attributes:
-        promised: How many files the service's unit lets it open.
+        promised: How many files the service's unit lets it open, as far as the host allows.
     """
 
     unit: str
@@ -193,8 +193,16 @@ def _odd(unit: Unit) -> Iterator[tuple[str, str]]:
 
 
 def of_processes(processes: Iterable[Process]) -> Iterator[Finding]:
-    """Processes that run out of open files, or may open fewer than their unit says."""
+    """Services that run out of open files, or may open fewer than their unit says.
+
+    Of the processes of a service the one is named that is nearest to its limit.
+    """
+    worst: dict[str, Process] = {}
     for process in processes:
+        other = worst.get(process.unit)
+        if other is None or process.open * other.limit > other.open * process.limit:
+            worst[process.unit] = process
+    for process in worst.values():
         who = f"Process {process.pid} of {process.unit}"
         part = process.open / max(1, process.limit)
         if part >= _FILES_FEW:

@@ -13,6 +13,7 @@ import os
 import re
 import ssl
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -56,7 +57,8 @@ _PROPERTIES = (
 )
 _LOG_LINES = 100
 _ERROR_LINE = re.compile(r"\b(CRITICAL|ERROR|FATAL)\b|\b\w*(Error|Exception): ")
-_OPEN_FILES = re.compile(r"^Max open files\s+(\d+|unlimited)", re.MULTILINE)
+# Its soft and its hard limit.
+_OPEN_FILES = re.compile(r"^Max open files\s+(\d+|unlimited)\s+(\d+|unlimited)", re.MULTILINE)
 _SSL_CERTIFICATE = re.compile(r"^\s*ssl_certificate\s+([^;\s]+)\s*;", re.MULTILINE)
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 _UTC_TIME, _EXPLICIT_VERSION = 0x17, 0xA0
@@ -139,20 +141,30 @@ def log_lines(unit: str, count: int, remaining: Remaining) -> list[str]:
 
 def processes(shown: Iterable[Properties], root: Path = Path("/")) -> Iterator[Process]:
     """The live processes of services, with their open files."""
+    # In a container, the service manager can't give more than it was given.
+    ceiling = _limits(root / "proc/1")[1]
     for unit in shown:
-        promised = unit.get("LimitNOFILESoft", "")
+        told = unit.get("LimitNOFILESoft", "")
+        promised = min(ceiling, int(told)) if told.isdigit() else 0
         for pid in _pids(unit, root):
             directory = root / "proc" / str(pid)
             try:
-                limit = _OPEN_FILES.search((directory / "limits").read_text(encoding="utf-8"))
+                limit = _limits(directory)[0]
                 opened = len(list((directory / "fd").iterdir()))
             except OSError:
                 # It has ended meanwhile.
                 continue
-            if limit and limit[1] != "unlimited":
-                most = int(limit[1])
-                expected = int(promised) if promised.isdigit() else most
-                yield Process(unit["Id"], pid, opened, most, expected)
+            yield Process(unit["Id"], pid, opened, limit, promised)
+
+
+def _limits(process: Path) -> tuple[int, int]:
+    """How many files a process may open, and how far it may raise that itself."""
+    found = _OPEN_FILES.search((process / "limits").read_text(encoding="utf-8"))
+    soft, hard = found.groups() if found else ("unlimited", "unlimited")
+    return (
+        sys.maxsize if soft == "unlimited" else int(soft),
+        sys.maxsize if hard == "unlimited" else int(hard),
+    )
 
 
 def _pids(unit: Properties, root: Path) -> list[int]:

@@ -87,6 +87,11 @@ def test_open_files(opened: int, limit: int, severity: str | None) -> None:
     assert all(NAME in finding.fix for finding in found)
 
 
+def test_a_service_is_told_once() -> None:
+    each = [Process(NAME, pid, pid, 100, 100) for pid in (71, 95, 80)]
+    assert only(of_processes(each)).cause.startswith(f"Process 95 of {NAME} has 95 files open")
+
+
 @pytest.mark.parametrize(
     ("disk", "severity"),
     [

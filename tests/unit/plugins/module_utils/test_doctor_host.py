@@ -145,6 +145,7 @@ def test_the_log_of_a_service(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("grouped", [True, False])
 def test_processes(tmp_path: Path, grouped: bool) -> None:
+    written(tmp_path / "proc/1/limits", LIMITS.replace("524288", "unlimited"))
     for pid in ("17", "18"):
         written(tmp_path / f"proc/{pid}/limits", LIMITS)
         written(tmp_path / f"proc/{pid}/fd/0")
@@ -153,6 +154,16 @@ def test_processes(tmp_path: Path, grouped: bool) -> None:
     found = list(processes([SHOWN, {**SHOWN, "MainPID": "0", "ControlGroup": ""}], tmp_path))
     pids = [17, 18] if grouped else [17]
     assert found == [Process(SHOWN["Id"], pid, 1, 1024, 65536) for pid in pids]
+
+
+def test_processes_of_a_service_manager_that_may_not_have_more(tmp_path: Path) -> None:
+    for pid in ("1", "17"):
+        written(tmp_path / f"proc/{pid}/limits", LIMITS.replace("524288", "20000"))
+        written(tmp_path / f"proc/{pid}/fd/0")
+    (found,) = processes([SHOWN], tmp_path)
+    assert (found.limit, found.promised) == (1024, 20000)
+    (unknown,) = processes([{**SHOWN, "LimitNOFILESoft": ""}], tmp_path)
+    assert unknown.promised == 0
 
 
 def test_disks(tmp_path: Path) -> None:
