@@ -60,6 +60,8 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._nodes import AL
 
 # Looking up names, connecting and logging in take that long where nothing answers.
 LEAST_SECONDS = 5.0
+# What is still tried when the time is over has so long.
+_LAST_SECONDS = 0.5
 _LOG_LINES = 200
 _PACKAGES = ("celery", "kombu", "redis", "amqp", "billiard")
 
@@ -85,13 +87,13 @@ class Order:
 class Examination:
     """What was found on a host, and what the judgement of the whole cluster needs of it.
 
+    Names of tasks, instances and units are no keys in it: one may look like a secret's name.
+
     Attributes:
         clock_offset: Seconds by which the host's clock is ahead of the reference.
         routes: Each `task` and the `queue` that the deployment's settings send it to.
         releases: Each `instance` and the `release` that it runs.
     """
-
-    # Names of tasks, instances and units are no keys here: one may look like a secret's name.
 
     host: str | None
     findings: list[Finding] = field(default_factory=list)
@@ -122,7 +124,7 @@ def examine(cluster: Cluster, order: Order, remaining: Callable[[], float]) -> d
     found.findings += of_disks(disks(cluster.app))
     paths = certificate_paths(cluster.broker)
     found.findings += of_certificates(map(certificate_file, paths), datetime.now(timezone.utc))
-    found.findings += _of_servers(cluster, remaining)
+    found.findings += _of_servers(cluster, lambda: max(_LAST_SECONDS, remaining()))
     files = documents(cluster.app) if cluster.app else {}
     routes = routed_queues(files.get("settings.json") or {})
     found.routes = [{"task": task, "queue": queue} for task, queue in routes.items()]
