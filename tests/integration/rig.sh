@@ -39,15 +39,26 @@ case ${1:-} in
     shift
     targets=("$@")
     ((${#targets[@]})) || mapfile -t targets < <(cd tests/integration/targets && printf '%s\n' *)
+    together=() reversed=() alone=()
+    for target in "${targets[@]}"; do
+      # It stops the Redis in which both applications keep their results.
+      if [[ $target == broker_down ]]; then
+        alone+=("$target")
+      else
+        together+=("$target")
+        reversed=("$target" "${reversed[@]}")
+      fi
+    done
     # A group of processes for each, so that a failure or Ctrl-C ends the other one as well.
     set -m
     trap 'for group in $(jobs -p); do kill -- "-$group" || true; done 2>/dev/null' EXIT
-    run_on onredis "${targets[@]}" &
+    run_on onredis "${together[@]}" &
     # In the opposite order, so that the heaviest don't meet.
-    mapfile -t targets < <(printf '%s\n' "${targets[@]}" | tac)
-    run_on onrabbitmq "${targets[@]}" &
+    run_on onrabbitmq "${reversed[@]}" &
     wait -n
     wait -n
+    run_on onredis "${alone[@]}"
+    run_on onrabbitmq "${alone[@]}"
     ;;
   down)
     rig_play down
