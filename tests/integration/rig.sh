@@ -39,22 +39,16 @@ case ${1:-} in
     shift
     targets=("$@")
     ((${#targets[@]})) || mapfile -t targets < <(cd tests/integration/targets && printf '%s\n' *)
-    together=() reversed=() alone=()
+    together=() alone=()
     for target in "${targets[@]}"; do
       # It stops the Redis in which both applications keep their results.
-      if [[ $target == broker_down ]]; then
-        alone+=("$target")
-      else
-        together+=("$target")
-        reversed=("$target" "${reversed[@]}")
-      fi
+      if [[ $target == broker_down ]]; then alone+=("$target"); else together+=("$target"); fi
     done
     # A group of processes for each, so that a failure or Ctrl-C ends the other one as well.
     set -m
     trap 'for group in $(jobs -p); do kill -- "-$group" || true; done 2>/dev/null' EXIT
     run_on onredis "${together[@]}" &
-    # In the opposite order, so that the heaviest don't meet.
-    run_on onrabbitmq "${reversed[@]}" &
+    run_on onrabbitmq "${together[@]}" &
     wait -n
     wait -n
     run_on onredis "${alone[@]}"
