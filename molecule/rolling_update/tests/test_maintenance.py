@@ -11,7 +11,7 @@ State = dict[str, tuple[str, str]]
 def test_health_shows_each_node(operate: Callable[..., Any]) -> None:
     run = operate("health")
     assert run.errors == []
-    for node in ("work1@worker1", "work1@worker2", "work1@worker3"):
+    for node in ("work1@worker1", "work1@worker2", "work1@worker3", "work1@worker4"):
         assert any(node in line and "healthy" in line for line in run.output.splitlines())
 
 

@@ -51,8 +51,8 @@ def test_a_rollback_under_load_loses_and_doubles_no_task(
     run = operate("rollback", celery_worker_pause=1, **NOTHING)
     assert run.errors == []
     assert run.output.count("Pausing for 1 seconds") == 2
-    assert "Batch 3 of 3: worker3 (" in run.output
-    assert f"{before}: work1@worker1, work1@worker2, work1@worker3" in run.output
+    assert "Batch 4 of 4: worker4 (" in run.output
+    assert f"{before}: work1@worker1, work1@worker2, work1@worker3, work1@worker4" in run.output
     assert releases(state()) == {before}
     all_done(sending)
 
@@ -64,7 +64,7 @@ def test_a_dry_run_shows_the_way_back_and_changes_nothing(
     run = operate("rollback", "--check", **NOTHING)
     assert run.errors == []
     (release,) = releases(new)
-    assert f"Batch 2 of 3: worker2 ({release} -> {before})" in run.output
+    assert f"Batch 2 of 4: worker2 ({release} -> {before})" in run.output
     assert state() == new
 
 

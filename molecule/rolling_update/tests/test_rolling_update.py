@@ -85,11 +85,14 @@ def test_an_update_under_load_loses_and_doubles_no_task(
     sending = load()
     run = update(celery_app_packages=["six"])
     assert run.errors == []
-    assert "Batch 3 of 3: worker3 (" in run.output
+    assert "Batch 4 of 4: worker4 (" in run.output
     after = state()
     assert releases(after).isdisjoint(releases(before))
     (release,) = releases(after)
-    assert f"{Path(release).name}: work1@worker1, work1@worker2, work1@worker3" in run.output
+    assert (
+        f"{Path(release).name}: work1@worker1, work1@worker2, work1@worker3, work1@worker4"
+        in run.output
+    )
     all_done(sending)
 
 
@@ -174,8 +177,8 @@ def test_a_dry_run_shows_the_plan_and_changes_nothing(
     before = state()
     run = update("--check", celery_app_packages=["idna"])
     assert run.errors == []
-    assert "Batch 2 of 3: worker2 (" in run.output
-    assert "2 of 3 hosts keep working" in run.output
+    assert "Batch 2 of 4: worker2 (" in run.output
+    assert "3 of 4 hosts keep working" in run.output
     assert state() == before
 
 
