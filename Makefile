@@ -62,6 +62,7 @@ demo-down: venv engine ## Removes the demo's hosts, network and secrets
 test: lint unit sanity integration molecule ## What CI runs
 
 test-full: SCENARIO = $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml))
+test-full: ON_RABBITMQ =
 test-full: export TESTS = full or not full
 test-full: test ## All of it, with each scenario and its longest tests
 
@@ -108,10 +109,13 @@ sanity: venv-dev ## ansible-test sanity on the built archive
 	cd $(SANITY)/ansible_collections/celeryops/cluster && git init --quiet && ansible-test sanity --color no --python $(PYTHON_VERSION)
 
 TARGETS ?=
-integration: venv-dev image ## The modules against real brokers and workers: TARGETS="celery_pool", default all
+# Those in which the broker makes a difference; empty for all.
+ON_RABBITMQ ?= broker_down celery_consumer celery_health celery_pool celery_queue celery_queue_info celery_worker loss
+integration: venv-dev image ## The modules against real brokers and workers: TARGETS="celery_pool", default those that represent each
 	tests/integration/rig.sh down
 	tests/integration/rig.sh up
-	tests/integration/rig.sh run $(TARGETS)
+	BROKERS=onredis tests/integration/rig.sh run $(TARGETS)
+	BROKERS=onrabbitmq tests/integration/rig.sh run $(or $(TARGETS),$(ON_RABBITMQ))
 	tests/integration/rig.sh down
 	pytest tests/integration/transports
 

@@ -9,16 +9,19 @@ version_added: 0.2.0
 author: The celeryops.cluster authors (@celeryops)
 description:
   - Leaves out what is used, and the latest complete ones of the others.
+  - One is as late as its installation, or as the last time that it proved itself on workers.
 options:
   _input:
-    description: The releases with C(path) and C(mtime), as P(ansible.builtin.find#module) has them.
+    description: The releases with C(path), as P(ansible.builtin.find#module) has them.
     type: list
     elements: dictionary
     required: true
-  complete:
-    description: The paths of the releases whose installation was completed.
+  marks:
+    description: >-
+      The files C(release.json) in those whose installation was completed, and C(ran) in those that have run, with
+      C(path) and C(mtime).
     type: list
-    elements: string
+    elements: dictionary
     required: true
   used:
     description: The paths of the releases that something runs.
@@ -36,7 +39,7 @@ EXAMPLES = r"""
   ansible.builtin.file:
     path: "{{ item }}"
     state: absent
-  loop: "{{ found.files | celeryops.cluster.old_releases(complete, used, 3) }}"
+  loop: "{{ found.files | celeryops.cluster.old_releases(marks, used, 3) }}"
 """
 
 RETURN = r"""

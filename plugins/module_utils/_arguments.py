@@ -62,9 +62,13 @@ class Session:
 
     def client(self) -> Client:
         """A client whose deadline is the end of the call's time-out."""
-        client = Client(self.cluster.broker, self.params["timeout"] - self.elapsed())
+        client = Client(self.cluster.broker, self.remaining())
         client.notes = self.notes
         return client
+
+    def remaining(self) -> float:
+        """Seconds until the end of the call's time-out."""
+        return float(self.params["timeout"]) - self.elapsed()
 
     def elapsed(self) -> float:
         """Seconds since the start of the module."""

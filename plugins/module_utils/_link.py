@@ -57,7 +57,7 @@ class Link:
         from kombu.messaging import Producer
         from kombu.pidbox import Mailbox
 
-        self._connection = _connection(broker, seconds)
+        self._connection = connect(broker, seconds)
         try:
             self._channel = self._connection.channel()
             self._mailbox: Any = Mailbox(
@@ -287,7 +287,7 @@ def _on_published(channel: Any, tell: Callable[[int], None]) -> None:
     channel.Client = client
 
 
-def _connection(broker: Broker, seconds: float) -> Any:
+def connect(broker: Broker, seconds: float) -> Any:
     """A connection to the first place that listens and answers."""
     check_certificates(broker)
     failure: Exception | None = None

@@ -23,7 +23,7 @@ class _Urls(NamedTuple):
 
 
 def client_settings(
-    broker: Mapping[str, Any], backend: Mapping[str, Any], task_limit: int
+    broker: Mapping[str, Any], backend: Mapping[str, Any], task_limit: int | str
 ) -> dict[str, Any]:
     """All that depends on the broker and the backend, for workers, producers and control clients.
 
@@ -31,14 +31,14 @@ def client_settings(
     host) and passwords by role; `backend` a kind, redis or rpc, and for Redis a host, a port, a
     path and a password. Where something else than the collection made one of them, a `url` stands
     for all that, for RabbitMQ with a `management_url`. No task takes longer than `task_limit`
-    seconds.
+    seconds, which are a text when they come from the command line.
 
     Returns broker_url and result_backend, the `settings` of Celery, and `control`, which is for
     control.json.
     """
     urls = _broker_urls(broker)
     result_backend = _backend_url(backend)
-    settings = safe_settings(urls.worker, task_limit)
+    settings = safe_settings(urls.worker, int(task_limit))
     return {
         "broker_url": urls.worker,
         "result_backend": result_backend,

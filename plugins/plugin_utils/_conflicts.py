@@ -7,22 +7,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.celeryops.cluster.plugins.module_utils._doctor import routed_queues
 from ansible_collections.celeryops.cluster.plugins.plugin_utils._guesses import did_you_mean
 
 
 def conflicts(
     pools: Sequence[Mapping[str, Any]],
     settings: Mapping[str, Any],
-    stop_timeout: int,
+    stop_timeout: int | str,
     foreign_queues: Sequence[str],
 ) -> list[str]:
     """A sentence for each conflict between all pools of a cluster, its settings and its stop.
 
     `settings` is what celery_settings lays over the application's own. Others consume the
-    `foreign_queues`.
+    `foreign_queues`. `stop_timeout` is in seconds, as a text when it comes from the command line.
     """
     found = [
-        *_long_tasks(pools, settings, stop_timeout),
+        *_long_tasks(pools, settings, int(stop_timeout)),
         *_unserved_routes(pools, settings, foreign_queues),
     ]
     return list(dict.fromkeys(found))
@@ -68,10 +69,8 @@ def _unserved_routes(
 ) -> Iterator[str]:
     served = {str(queue) for pool in pools for queue in pool.get("queues") or []}
     served.update(foreign_queues)
-    routes = settings.get("task_routes")
-    for task, route in (routes if isinstance(routes, Mapping) else {}).items():
-        queue = route.get("queue") if isinstance(route, Mapping) else route
-        if isinstance(queue, str) and queue not in served:
+    for task, queue in routed_queues(settings).items():
+        if queue not in served:
             yield (
                 f"celery_settings: task_routes sends '{task}' to queue '{queue}', which no pool "
                 f"consumes{did_you_mean(queue, served)}: add it to a pool of celery_worker_pools, "

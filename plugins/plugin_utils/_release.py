@@ -174,14 +174,25 @@ def git_problem(message: str, source: str, version: str) -> str:
 
 
 def old_releases(
-    found: Iterable[Mapping[str, Any]], complete: Iterable[str], used: Iterable[str], keep: int
+    found: Iterable[Mapping[str, Any]],
+    marks: Iterable[Mapping[str, Any]],
+    used: Iterable[str],
+    keep: int,
 ) -> list[str]:
     """The paths of the releases `found` that nothing uses, without the `keep` latest complete ones.
 
-    What a run left incomplete is no way back, so it neither stays nor counts.
+    What a run left incomplete is no way back, so it neither stays nor counts. A release is as late
+    as its latest mark: `release.json` is made when it is complete, `ran` each time that it has
+    proved itself.
     """
-    ways_back, in_use = set(complete), set(used)
-    unused = [release for release in found if release["path"] not in in_use]
-    latest_first = sorted(unused, key=lambda release: float(release["mtime"]), reverse=True)
-    kept = [release["path"] for release in latest_first if release["path"] in ways_back][:keep]
-    return [release["path"] for release in latest_first if release["path"] not in kept]
+    complete: set[str] = set()
+    latest: dict[str, float] = {}
+    for mark in marks:
+        path = Path(mark["path"])
+        release = str(path.parent)
+        latest[release] = max(float(mark["mtime"]), latest.get(release, 0.0))
+        if path.name == "release.json":
+            complete.add(release)
+    unused = sorted({release["path"] for release in found} - set(used))
+    kept = sorted(complete.intersection(unused), key=lambda path: -latest[path])[:keep]
+    return [path for path in unused if path not in kept]

@@ -17,6 +17,7 @@ POOL = {"name": "work", "queues": ["default"], "concurrency": 2}
 
 # What is wrong, and what the sentence must say.
 FORESEEN = {
+    "a kept release": ({"celery_app_release": "1.3.0-ab12"}, "only the playbook rollback"),
     "a misspelt variable": ({"celery_worker_pool": []}, "did you mean 'celery_worker_pools'?"),
     "a pool without a name": (
         {"celery_worker_pools": [{"queues": ["default"], "concurrency": 2}]},

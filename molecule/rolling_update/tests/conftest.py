@@ -13,7 +13,7 @@ import pytest
 from testinfra.host import Host
 
 OPERATE = Path(__file__).resolve().parents[1] / "operate.yml"
-WORKERS = ["worker1", "worker2", "worker3"]
+WORKERS = ["worker1", "worker2", "worker3", "worker4"]
 UNIT = "celery-monitoring-work@1.service"
 RELEASE = "/opt/celeryops/monitoring/instances/work1"
 

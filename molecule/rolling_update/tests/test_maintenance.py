@@ -11,7 +11,7 @@ State = dict[str, tuple[str, str]]
 def test_health_shows_each_node(operate: Callable[..., Any]) -> None:
     run = operate("health")
     assert run.errors == []
-    for node in ("work1@worker1", "work1@worker2", "work1@worker3"):
+    for node in ("work1@worker1", "work1@worker2", "work1@worker3", "work1@worker4"):
         assert any(node in line and "healthy" in line for line in run.output.splitlines())
 
 
@@ -23,8 +23,9 @@ def test_a_restart_under_load_loses_and_doubles_no_task(
 ) -> None:
     before = state()
     sending = load()
-    run = operate("restart")
+    run = operate("restart", celery_worker_pause=1)
     assert run.errors == []
+    assert run.output.count("Pausing for 1 seconds") == 2
     after = state()
     for name, (release, started) in before.items():
         assert after[name][0] == release

@@ -85,11 +85,14 @@ def test_an_update_under_load_loses_and_doubles_no_task(
     sending = load()
     run = update(celery_app_packages=["six"])
     assert run.errors == []
-    assert "Batch 3 of 3: worker3 (" in run.output
+    assert "Batch 4 of 4: worker4 (" in run.output
     after = state()
     assert releases(after).isdisjoint(releases(before))
     (release,) = releases(after)
-    assert f"{Path(release).name}: work1@worker1, work1@worker2, work1@worker3" in run.output
+    assert (
+        f"{Path(release).name}: work1@worker1, work1@worker2, work1@worker3, work1@worker4"
+        in run.output
+    )
     all_done(sending)
 
 
@@ -102,6 +105,7 @@ def test_a_second_run_restarts_nothing(
     assert state() == before
 
 
+@pytest.mark.full
 def test_a_batch_that_fails_goes_back_and_stops_the_roll(
     broken: Callable[[str], str],
     update: Callable[..., Any],
@@ -173,9 +177,24 @@ def test_a_dry_run_shows_the_plan_and_changes_nothing(
     before = state()
     run = update("--check", celery_app_packages=["idna"])
     assert run.errors == []
-    assert "Batch 2 of 3: worker2 (" in run.output
-    assert "2 of 3 hosts keep working" in run.output
+    assert "Batch 2 of 4: worker2 (" in run.output
+    assert "3 of 4 hosts keep working" in run.output
     assert state() == before
+
+
+@pytest.mark.full
+def test_a_limited_update_changes_what_it_is_limited_to(
+    update: Callable[..., Any], state: Callable[[], State]
+) -> None:
+    before = state()
+    assert update("--limit=worker1", celery_app_packages=["idna"]).errors == []
+    limited = state()
+    assert limited["worker1"][0] != before["worker1"][0]
+    assert limited["worker2"] == before["worker2"]
+    assert limited["worker3"] == before["worker3"]
+    assert update(celery_app_packages=["idna"]).errors == []
+    assert state()["worker1"] == limited["worker1"]
+    assert releases(state()) == {limited["worker1"][0]}
 
 
 @pytest.mark.full

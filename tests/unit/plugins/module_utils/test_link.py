@@ -61,7 +61,7 @@ def test_the_next_place_is_tried(monkeypatch: pytest.MonkeyPatch, port: int, bro
         return url
 
     monkeypatch.setattr(_link, "_connected", connected)
-    assert _link._connection(Broker(";".join(urls), "the test"), 4.0) == urls[1 - broken]
+    assert _link.connect(Broker(";".join(urls), "the test"), 4.0) == urls[1 - broken]
 
 
 def test_the_first_failure_is_told(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
@@ -72,7 +72,7 @@ def test_the_first_failure_is_told(monkeypatch: pytest.MonkeyPatch, port: int) -
 
     monkeypatch.setattr(_link, "_connected", fail)
     with pytest.raises(ValueError, match=urls[0]):
-        _link._connection(Broker(";".join(urls), "the test"), 4.0)
+        _link.connect(Broker(";".join(urls), "the test"), 4.0)
 
 
 class Redis:

@@ -165,4 +165,6 @@ def test_the_action_group_and_the_size_of_a_module(name: str) -> None:
     documentation = yaml.safe_load(module(name).DOCUMENTATION)
     returned = yaml.safe_load(module(name).RETURN)
     assert documentation["module"] == name
-    assert {"nodes", "missing", "errors", "duplicates", "elapsed"} <= set(returned)
+    # The doctor works where no node can be asked.
+    asked = set() if name == "celery_doctor" else {"nodes", "missing", "errors", "duplicates"}
+    assert asked | {"elapsed"} <= set(returned)

@@ -33,6 +33,10 @@ def test_redis() -> None:
     assert client["control"]["management_url"] is None
 
 
+def test_seconds_from_the_command_line() -> None:
+    assert client_settings(REDIS, BACKEND, "3600") == client_settings(REDIS, BACKEND, 3600)
+
+
 def test_rabbitmq() -> None:
     client = client_settings(RABBITMQ, BACKEND, 3600)
     assert client["broker_url"] == f"amqp://shop.worker:{QUOTED}@shop-broker:5672/shop"

@@ -19,6 +19,7 @@ def test_what_fits_together() -> None:
         "task_routes": {"a.*": "mail", "b.*": {"queue": "default"}, "c": {"priority": 1}},
     }
     assert conflicts(POOLS, settings, 60, []) == []
+    assert conflicts(POOLS, settings, "60", []) == []
     assert conflicts(POOLS, {"task_routes": ["router"], "task_annotations": []}, 60, []) == []
 
 

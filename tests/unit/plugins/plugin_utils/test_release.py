@@ -145,8 +145,8 @@ def test_other_requirements_are_another_release(tmp_path: Path) -> None:
         describe_release("shop==1", requirements=str(file))
 
 
-FOUND = [{"path": f"/r/{age}", "mtime": 100.0 - age} for age in (3, 0, 4, 1, 2)]
-COMPLETE = [release["path"] for release in FOUND]
+FOUND = [{"path": f"/r/{age}"} for age in (3, 0, 4, 1, 2)]
+COMPLETE = [{"path": f"/r/{age}/release.json", "mtime": 100.0 - age} for age in (3, 0, 4, 1, 2)]
 
 
 def test_old_releases_are_those_that_nothing_needs() -> None:
@@ -155,4 +155,10 @@ def test_old_releases_are_those_that_nothing_needs() -> None:
 
 
 def test_an_incomplete_release_pushes_out_no_way_back() -> None:
-    assert old_releases(FOUND, ["/r/2", "/r/4"], used=["/r/1"], keep=1) == ["/r/0", "/r/3", "/r/4"]
+    complete = [mark for mark in COMPLETE if mark["path"].startswith(("/r/2", "/r/4"))]
+    assert old_releases(FOUND, complete, used=["/r/1"], keep=1) == ["/r/0", "/r/3", "/r/4"]
+
+
+def test_an_old_release_that_has_run_lately_is_a_way_back() -> None:
+    marks = [*COMPLETE, {"path": "/r/4/ran", "mtime": 200.0}]
+    assert old_releases(FOUND, marks, used=["/r/0"], keep=1) == ["/r/1", "/r/2", "/r/3"]
