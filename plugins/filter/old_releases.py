@@ -18,8 +18,8 @@ options:
     required: true
   marks:
     description: >-
-      The files C(release.json) in those whose installation was completed, and C(ran) in those that have run, with
-      C(path) and C(mtime).
+      The files C(release.json) in those whose installation was completed, and C(ran) in those
+      that have run, with C(path) and C(mtime).
     type: list
     elements: dictionary
     required: true
