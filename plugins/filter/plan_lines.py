@@ -24,6 +24,11 @@ options:
     description: Name of the release that they get.
     type: string
     required: true
+  surging:
+    description: Names of the hosts that keep working while they change.
+    type: list
+    elements: string
+    default: []
 """
 
 EXAMPLES = r"""

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 # A node may hold thousands of tasks; the longest-running ones tell what is waited for.
@@ -48,10 +49,30 @@ def health_lines(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
     ]
 
 
+def ending_lines(found: Iterable[Mapping[str, Any]], host: str, uptime: str) -> list[str]:
+    """A line for each instance that has been told to stop and still runs tasks.
+
+    Args:
+        found: Their links to releases, as the results of a loop of `stat` over what systemd says.
+        host: The name of the host.
+        uptime: The content of its /proc/uptime.
+    """
+    now = float(uptime.split()[0])
+    return [_ending(link["item"], link["stat"], host, now) for link in found]
+
+
 def cause(result: Mapping[str, Any]) -> str:
     """Why a task failed: its message, or those of the items that failed in its loop."""
     items = [item for item in result.get("results", []) if item.get("failed")]
     return " ".join(" ".join(str(item.get("msg", "")).split()) for item in items or [result])
+
+
+def _ending(unit: Mapping[str, Any], link: Mapping[str, Any], host: str, now: float) -> str:
+    node = f"{unit['item']['instance']}@{host}"
+    # Microseconds after the boot.
+    since = now - int(unit["status"]["ActiveExitTimestampMonotonic"]) / 1e6
+    release = Path(link["lnk_target"]).name
+    return f"{node} (release {release}) is still ending, since {since:.0f} s"
 
 
 def _health_row(node: str, health: Mapping[str, Any]) -> tuple[str, ...]:

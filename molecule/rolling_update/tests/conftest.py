@@ -14,8 +14,8 @@ from testinfra.host import Host
 
 OPERATE = Path(__file__).resolve().parents[1] / "operate.yml"
 WORKERS = ["worker1", "worker2", "worker3", "worker4"]
-UNIT = "celery-monitoring-work@1.service"
-RELEASE = "/opt/celeryops/monitoring/instances/work1"
+STARTED = "/etc/celeryops/monitoring/instances"
+LINKS = "/opt/celeryops/monitoring/instances"
 
 # Seconds of tasks, and between them.
 MIXED = ([0.01, 0.2, 0.01, 0.5, 0.01, 0.1, 0.01, 1] * 12 + [12], 0.15)
@@ -69,17 +69,28 @@ def operate(play: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="session")
-def state(cluster: dict[str, Host]) -> Callable[[], State]:
-    """By host, the release that its worker runs, and when it was started."""
+def numbers(cluster: dict[str, Host]) -> Callable[[str], list[int]]:
+    """The numbers of the instances that should run on a host."""
 
-    def read() -> State:
-        started = f"systemctl show --property=ExecMainStartTimestampMonotonic --value {UNIT}"
-        return {
-            name: (cluster[name].file(RELEASE).linked_to, cluster[name].check_output(started))
-            for name in WORKERS
-        }
+    def read(name: str) -> list[int]:
+        files = cluster[name].file(STARTED).listdir()
+        return sorted(int(file.removeprefix("work").removesuffix(".env")) for file in files)
 
     return read
+
+
+@pytest.fixture(scope="session")
+def state(cluster: dict[str, Host], numbers: Callable[[str], list[int]]) -> Callable[[], State]:
+    """By host, the release that its worker runs, and when it was started."""
+
+    def of(name: str) -> tuple[str, str]:
+        (number,) = numbers(name)
+        unit = f"celery-monitoring-work@{number}.service"
+        started = f"systemctl show --property=ExecMainStartTimestampMonotonic --value {unit}"
+        release = cluster[name].file(f"{LINKS}/work{number}").linked_to
+        return release, cluster[name].check_output(started)
+
+    return lambda: {name: of(name) for name in WORKERS}
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from typing import Any
 
 from ansible_collections.celeryops.cluster.plugins.plugin_utils._reports import (
     cause,
+    ending_lines,
     health_lines,
     release_lines,
     remaining_tasks,
@@ -67,4 +68,15 @@ def test_the_nodes_stand_in_a_table() -> None:
         "node       release  processes  active  reserved  canary  verdict",
         "cpu1@w1    1.4      4          2       0         0.02 s  healthy",
         "mail1@w10  -        -          -       -         -       doesn't answer within 5.0 s",
+    ]
+
+
+def test_an_instance_that_is_still_ending() -> None:
+    unit = {
+        "item": {"instance": "cpu1"},
+        "status": {"ActiveExitTimestampMonotonic": "905400000"},
+    }
+    link = {"item": unit, "stat": {"lnk_target": "../releases/1.3.0-ef56"}}
+    assert ending_lines([link], "w1", "1000.71 3000.00\n") == [
+        "cpu1@w1 (release 1.3.0-ef56) is still ending, since 95 s"
     ]

@@ -47,5 +47,10 @@ def test_the_plan_tells_releases_and_who_keeps_working() -> None:
     ]
 
 
+def test_a_host_that_surges_keeps_working() -> None:
+    lines = plan_lines([["w1", "w2"]], {"w1": ["1.3"], "w2": ["1.3"]}, "1.4", ["w1"])
+    assert lines == ["Batch 1 of 1: w1 (1.3 -> 1.4), w2 (1.3 -> 1.4); 1 of 2 hosts keep working"]
+
+
 def test_the_plan_names_the_hosts_that_keep_what_they_run() -> None:
     assert plan_lines([["w1"], ["w2"]], {}, "1.4") == ["Nothing that runs changes on w1, w2"]
