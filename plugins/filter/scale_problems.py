@@ -37,7 +37,8 @@ options:
 EXAMPLES = r"""
 - name: The pool can be resized
   ansible.builtin.assert:
-    that: nodes | celeryops.cluster.scale_problems({'cpu': 8}, hosts, [], false) | length == 0
+    that: >-
+      nodes | celeryops.cluster.scale_problems({'cpu': 8}, hosts, [], false) | length == 0
 """
 
 RETURN = r"""
