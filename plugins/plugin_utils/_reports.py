@@ -13,14 +13,18 @@ _SHOWN = 5
 _HEADING = ("node", "release", "processes", "active", "reserved", "canary", "verdict")
 
 
-def remaining_tasks(remaining: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
+def remaining_tasks(
+    remaining: Mapping[str, Sequence[Mapping[str, Any]]], seconds: int | str | None = None
+) -> list[str]:
     """A line for each node that still has tasks: how many, and the longest-running ones.
 
     Args:
         remaining: By node, its tasks with `id`, `name` and `runtime` (seconds, None before the
             start), as `celery_worker` returns them.
+        seconds: How long they still may take, if that is to be told.
     """
-    return [_line(node, tasks) for node, tasks in sorted(remaining.items()) if tasks]
+    within = "" if seconds is None else f", {seconds} s for them"
+    return [_line(node, tasks, within) for node, tasks in sorted(remaining.items()) if tasks]
 
 
 def release_lines(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -82,11 +86,12 @@ def _health_row(node: str, health: Mapping[str, Any]) -> tuple[str, ...]:
     return (node, *("-" if count is None else str(count) for count in counts), canary, verdict)
 
 
-def _line(node: str, tasks: Sequence[Mapping[str, Any]]) -> str:
+def _line(node: str, tasks: Sequence[Mapping[str, Any]], within: str) -> str:
     ordered = sorted(tasks, key=lambda task: -(task["runtime"] or 0))
     shown = ", ".join(_task(task) for task in ordered[:_SHOWN])
     more = f" and {len(ordered) - _SHOWN} more" if len(ordered) > _SHOWN else ""
-    return f"{node}: {len(tasks)} task{'s' if len(tasks) > 1 else ''} left: {shown}{more}"
+    count = f"{len(tasks)} task{'s' if len(tasks) > 1 else ''} left"
+    return f"{node}: {count}{within}: {shown}{more}"
 
 
 def _task(task: Mapping[str, Any]) -> str:

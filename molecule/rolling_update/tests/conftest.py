@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -50,6 +52,22 @@ print(json.dumps(Counter(id for id in ledger.read() if id.startswith({name!r})))
 State = dict[str, tuple[str, str]]
 
 
+class Page(HTMLParser):
+    """A report: its texts, and its elements, each with its class."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self.elements: list[tuple[str, str]] = []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs).get("class") or ""))
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
 @dataclass(frozen=True)
 class Load:
     """Tasks that are sent in the background: what their ids begin with; in the end, how many."""
@@ -66,6 +84,17 @@ def operate(play: Callable[..., Any]) -> Callable[..., Any]:
         return play(OPERATE, *options, operation=name, **variables)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def report() -> Callable[[Any], Page]:
+    """The page of which the end of a run says where it is."""
+
+    def read(run: Any) -> Page:
+        (path,) = re.findall(r'"Report: (\S+\.html)"', run.output)
+        return Page(Path(path))
+
+    return read
 
 
 @pytest.fixture(scope="session")

@@ -80,6 +80,7 @@ def test_an_update_under_load_loses_and_doubles_no_task(
     state: Callable[[], State],
     load: Callable[..., Any],
     all_done: Callable[[Any], None],
+    report: Callable[[Any], Any],
 ) -> None:
     before = state()
     sending = load()
@@ -93,6 +94,12 @@ def test_an_update_under_load_loses_and_doubles_no_task(
         f"{Path(release).name}: work1@worker1, work1@worker2, work1@worker3, work1@worker4"
         in run.output
     )
+    page = report(run)
+    (old,) = releases(before)
+    for name in after:
+        assert f"work1@{name}" in " ".join(page.texts)
+    assert page.texts.count(f"{Path(old).name} → {Path(release).name}") == 4
+    assert page.texts.count("passed") == 4
     all_done(sending)
 
 
@@ -243,7 +250,10 @@ def test_a_host_that_can_not_be_drained_in_time_goes_on(
 
 
 def test_a_host_that_can_not_be_written_goes_back(
-    cluster: dict[str, Host], update: Callable[..., Any], state: Callable[[], State]
+    cluster: dict[str, Host],
+    update: Callable[..., Any],
+    state: Callable[[], State],
+    report: Callable[[Any], Any],
 ) -> None:
     before = state()
     busy = "/etc/celeryops/monitoring/settings.json"
@@ -256,5 +266,9 @@ def test_a_host_that_can_not_be_written_goes_back(
         cluster["worker1"].check_output(f"umount {busy}")
     error = gone_back(run)
     assert "settings.json" in error
+    page = report(run)
+    assert "went back to what ran before" in page.texts
+    assert any("settings.json" in text for text in page.texts)
+    assert page.texts.count("not touched") == 3
     assert not cluster["worker1"].file("/etc/celeryops/monitoring/instances/added1.env").exists
     assert releases(state()) == releases(before)

@@ -27,6 +27,11 @@ def test_the_longest_running_task_comes_first() -> None:
     ]
 
 
+def test_the_time_that_is_left_is_told() -> None:
+    (line,) = remaining_tasks({"cpu1@w1": [task(1, 35.4)]}, 3570)
+    assert line == "cpu1@w1: 1 task left, 3570 s for them: shop.report since 35 s (id-1)"
+
+
 def test_a_node_that_holds_many_tasks_still_has_one_line() -> None:
     (line,) = remaining_tasks({"cpu1@w1": [task(number, None) for number in range(40)]})
     assert line.startswith("cpu1@w1: 40 tasks left: ")
