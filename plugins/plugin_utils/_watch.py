@@ -12,6 +12,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from ansible_collections.celeryops.cluster.plugins.module_utils._nodes import pool_of
+
 Event: TypeAlias = dict[str, Any]
 
 
@@ -154,10 +156,13 @@ def _backlog(kind: str, queue: str, backlog: int, threshold: int) -> Event:
 
 
 def _node(kind: str, node: str, seconds: int, what: str) -> Event:
-    host = node.partition("@")[2]
+    name, _at, host = node.partition("@")
+    pool = pool_of(node)
     return {
         "type": kind,
         "node": node,
+        "pool": pool,
+        "instance": name.removeprefix(pool),
         "host": host,
         "seconds": seconds,
         "text": f"Node {node} {what} {seconds} s.",

@@ -17,8 +17,8 @@ description:
   - Looks at the cluster at regular intervals, through its broker, and sends an event when something
     has changed, never twice for the same.
   - C(backlog_high) and C(backlog_low) have C(queue), C(backlog) and C(threshold).
-  - C(node_lost) and C(node_back) have C(node), C(host) and C(seconds); actions run on that host
-    only, which must be in the inventory by this name.
+  - C(node_lost) and C(node_back) have C(node), C(pool), C(instance), C(host) and C(seconds);
+    actions run on that host only, which must be in the inventory by this name.
   - C(failures_high) and C(failures_low) have C(failed), C(ended) and C(share). They need workers
     that send events of their tasks, as those of this collection do.
   - C(broker_lost) and C(broker_back). While the broker is away nothing is said of nodes and queues.

@@ -73,6 +73,7 @@ def test_a_node_is_lost_after_a_while_and_told_once() -> None:
     assert watch.see(with_nodes("cpu1@one"), 50) == []
     [lost] = watch.see(with_nodes("cpu1@one"), 60)
     assert (lost["type"], lost["node"], lost["host"]) == ("node_lost", "cpu1@two", "two")
+    assert (lost["pool"], lost["instance"]) == ("cpu", "1")
     assert lost["meta"] == {"hosts": "two"}
     assert watch.see(with_nodes("cpu1@one"), 500) == []
     [back] = watch.see(with_nodes(*NODES), 510)
