@@ -27,11 +27,14 @@ RELEASE = "/opt/celeryops/monitoring/instances/work1"
 # It stands while a host's change is under way.
 KEPT = "/etc/celeryops/monitoring/previous/complete"
 
-# Seconds of tasks, and between them.
 SHORT = [0.01, 0.2, 0.01, 0.5, 0.01, 0.1, 0.01, 1] * 12
-MIXED = ([*SHORT, 12], 0.15)
-# With tasks of a minute as well, which is as long as a worker may take to stop.
-UNEVEN = ([*SHORT, 12, *SHORT, 60], 0.15)
+# By name, the seconds of tasks and those between them. The minute is as long as a worker may take
+# to stop; the long ones keep all processes busy.
+LOADS = {
+    "mixed": ([*SHORT, 12], 0.15),
+    "uneven": ([*SHORT, 12, *SHORT, 60], 0.15),
+    "long": ([20], 3.4),
+}
 # Numbered work until it is told to stop or another load begins; some has a time to come, some is
 # retried. While the broker is away it is sent again and again.
 LOAD = """
@@ -106,11 +109,12 @@ def state(cluster: dict[str, Host]) -> Callable[[], State]:
 
 @pytest.fixture
 def load(application: Callable[[str], Any]) -> Iterator[Callable[..., Load]]:
-    """Begins to send tasks in the background: load(LONG)."""
+    """Begins to send tasks in the background: load("uneven")."""
 
-    def begin(work: tuple[list[float], float] = MIXED) -> Load:
+    def begin(kind: str = "mixed") -> Load:
         name = uuid4().hex[:8]
-        code = LOAD.format(name=name, lengths=work[0], pause=work[1])
+        lengths, pause = LOADS[kind]
+        code = LOAD.format(name=name, lengths=lengths, pause=pause)
         return Load(name, pool.submit(application, code))
 
     with ThreadPoolExecutor(1) as pool:

@@ -110,7 +110,7 @@ def test_a_broker_that_restarts_in_the_middle_harms_nothing(
 ) -> None:
     before = state()
     changed = {"celery_app_packages": ["zipp"]}
-    sending = load()
+    sending = load("uneven")
     run = begin("rolling_update", until="worker2", **changed)
     cluster["broker1"].check_output(f"systemctl restart {broker_unit}")
     code, output = run.end()

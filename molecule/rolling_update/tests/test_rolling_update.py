@@ -11,8 +11,6 @@ import pytest
 from testinfra.host import Host
 
 KEPT = "/etc/celeryops/monitoring/previous/complete"
-# Seconds of tasks that keep all processes busy, and between them.
-LONG = ([20], 3.4)
 # The application starts and answers, and each process dies of the first task that it gets.
 DEADLY_TASKS = """
 
@@ -108,7 +106,7 @@ def test_a_run_that_was_killed_is_finished_by_an_update(
     before = state()
     # What brings the release of the inventory, and another one.
     changed = {"rolling_update": {"celery_app_packages": ["tomli"]}}.get(killed, {})
-    sending = load()
+    sending = load("uneven")
     begin(killed, until="worker2", **changed).kill()
     between = state()
     run = update(**changed)
@@ -206,7 +204,7 @@ def test_a_host_that_can_not_be_drained_in_time_goes_on(
     all_done: Callable[..., None],
 ) -> None:
     before = state()
-    sending = load(LONG)
+    sending = load("long")
     changed = {"celery_app_packages": ["six"], "celery_worker_watchdog": 120}
     run = update(celery_worker_drain_timeout=2, **changed)
     assert "worker1 was left as it was, since it could not be drained" in " ".join(run.errors)
