@@ -31,9 +31,13 @@ venv: $(VENV)/user ## The environment that runs the collection
 venv-dev: $(VENV)/developer ## The environment that tests it as well
 
 # --- the demo: four hosts as containers, deployed over SSH -----------------
-.PHONY: demo demo-info demo-down engine image
+.PHONY: demo demo-info demo-down engine image java
 engine:
 	@tests/rig/engine.sh
+
+# Ansible-rulebook decides in a Java program.
+java:
+	@. tests/rig/common.sh && need java default-jre-headless
 
 image: venv engine
 	@tests/rig/image.sh
@@ -64,7 +68,7 @@ test: lint unit sanity integration molecule ## What CI runs
 test-full: SCENARIO = $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml))
 test-full: ON_RABBITMQ =
 test-full: export TESTS = full or not full
-test-full: test ## All of it, with each scenario and its longest tests
+test-full: java test ## All of it, with each scenario and its longest tests
 
 # Mypy reads no packages from site-packages that don't call themselves typed, so it has a link of its own.
 TYPED := .cache/collections/ansible_collections/celeryops/cluster
@@ -132,6 +136,7 @@ docs: venv-dev ## Writes docs/reference
 build: venv ## The archive for ansible-galaxy
 	ansible-galaxy collection build --force
 
-bench: venv-dev image ## Measures the demo, then the control client: see docs/benchmarks.md
+bench: venv-dev image ## Measures the demo, the control client, then updates under load: see docs/benchmarks.md
 	python tests/bench/demo.py
 	python tests/bench/control.py
+	python tests/bench/update.py --long

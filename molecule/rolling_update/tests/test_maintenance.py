@@ -21,7 +21,7 @@ def test_a_restart_under_load_loses_and_doubles_no_task(
     operate: Callable[..., Any],
     state: Callable[[], State],
     load: Callable[..., Any],
-    all_done: Callable[[Any], None],
+    all_done: Callable[..., None],
 ) -> None:
     before = state()
     sending = load()
@@ -44,7 +44,7 @@ def test_a_drained_host_takes_no_task_until_it_is_resumed(
     operate: Callable[..., Any],
     module: Callable[..., dict[str, Any]],
     load: Callable[..., Any],
-    all_done: Callable[[Any], None],
+    all_done: Callable[..., None],
     wait_until: Callable[..., None],
 ) -> None:
     sending = load()

@@ -14,8 +14,6 @@ from testinfra.host import Host
 
 OPERATE = Path(__file__).resolve().parents[1] / "operate.yml"
 RECORDING = "/run/celeryops-monitoring.jsonl"
-# Seconds of tasks that keep all processes busy, and between them.
-LONG = ([20], 3.4)
 
 State = dict[str, tuple[str, str]]
 
@@ -53,7 +51,7 @@ def test_a_drain_that_fails_says_what_the_host_still_runs(
     all_done: Callable[[Any], None],
     report: Callable[[Any], Any],
 ) -> None:
-    sending = load(LONG)
+    sending = load("long")
     run = operate("restart", "--limit=worker2", celery_worker_drain_timeout=14)
     assert "worker2 was left as it was" in " ".join(run.errors)
     assert re.search(
