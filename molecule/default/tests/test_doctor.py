@@ -148,7 +148,7 @@ def test_the_support_bundle_holds_no_secret(
         cluster["worker1"].check_output("printf %%s %s | logger --journald", entry)
 
     run = play(DOCTOR, celery_doctor_bundle=str(tmp_path / "bundle"))
-    assert run.errors == []
+    assert run.errors == [], run.output
     assert leaks(run.output) == []
     (archive,) = (tmp_path / "bundle").iterdir()
     assert oct(archive.stat().st_mode & 0o777) == oct(0o600)
