@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -31,8 +31,8 @@ PLAIN = Path(__file__).parent / "plain"
 PYTHON = "/opt/celeryops/monitoring/current/venv/bin/python"
 HOSTS, PROCESSES = 4, 8
 STRATEGIES = ["drain", "surge"]
-# Releases differ by a package that the application doesn't need.
-PACKAGES = ["six", "toml"]
+# Each update brings another value of this setting, as a restart brings no release either.
+WATCHDOG = iter(range(120, 300, 30))
 
 # Seconds: of the tasks, of which one in 240 takes a minute; before anything is measured, of the
 # steady state, of a window, and until all that was sent must have been done.
@@ -126,10 +126,10 @@ class Rig:
         extra = f"--extra-vars={json.dumps(variables)}"
         run("ansible-playbook", str(playbook), f"--inventory={self.inventory}", extra)
 
-    def update(self, strategy: str, package: str) -> None:
-        # Nothing is measured of an unknown variable, which stops a run.
+    def update(self, strategy: str) -> None:
+        """The rolling update, by a strategy; `drain` is the default."""
         how = {} if strategy == "drain" else {"celery_worker_strategy": strategy}
-        self.play(OPERATE, celery_app_packages=[package], **how)
+        self.play(OPERATE, celery_worker_watchdog=next(WATCHDOG), **how)
 
     def _container(self, host: str) -> str:
         found = json.loads(
@@ -182,8 +182,6 @@ def measure(rig: Rig, title: str, change: Callable[[], None]) -> Result:
         (datetime.fromisoformat(done).timestamp(), seconds)
         for done, seconds in rig.application(ENDED.format(name=name))
     ]
-    # The last windows would still count as idle what ends later.
-    change_windows = windows(begun, over)
     return Result(
         title=title,
         seconds=over - begun,
@@ -191,7 +189,7 @@ def measure(rig: Rig, title: str, change: Callable[[], None]) -> Result:
         lost=sent - len(times),
         doubled=sum(count > 1 for count in times.values()),
         steady=busy(ended, begun - STEADY, begun),
-        lowest=min(busy(ended, start, end) for start, end in change_windows),
+        lowest=min(busy(ended, start, end) for start, end in windows(begun, over)),
     )
 
 
@@ -242,32 +240,26 @@ def main() -> None:
     with hosts(options.inventory) as rig:
         print(f"\nChanging {HOSTS} hosts under load (load {os.getloadavg()[0]:.1f})\n")
         print("| | tasks | lost | doubled | busy before | lowest | seconds |")
-        print("|---|---|---|---|---|---|---|")
+        print("|---|---|---|---|---|---|---|", flush=True)
         rig.play(PLAIN / "install.yml")
         try:
             restart = "`systemctl restart` in a serial play"
-            plain = measure(rig, restart, lambda: rig.play(PLAIN / "restart.yml"))
+            restart_all = partial(rig.play, PLAIN / "restart.yml")
+            plain = measure(rig, restart, restart_all)
             print(plain.line(), flush=True)
-            long = (
-                [measure_long(rig, restart, lambda: rig.play(PLAIN / "restart.yml"))]
-                if options.long
-                else []
-            )
+            long = [measure_long(rig, restart, restart_all)] if options.long else []
         finally:
             rig.play(PLAIN / "remove.yml")
-        for number, strategy in enumerate(strategies):
-            package = PACKAGES[number % len(PACKAGES)]
+        for strategy in strategies:
             title = f"`rolling_update`, {strategy}"
-            update = measure(rig, title, lambda: rig.update(strategy, package))  # noqa: B023
-            print(update.line(), flush=True)
+            print(measure(rig, title, partial(rig.update, strategy)).line(), flush=True)
         if options.long and "surge" in strategies:
             title = "`rolling_update`, surge"
-            long.append(measure_long(rig, title, lambda: rig.update("surge", "zipp")))
+            long.append(measure_long(rig, title, partial(rig.update, "surge")))
         if long:
             print("\nWhile each process runs a task of ten minutes\n")
             print("| | tasks | lost | doubled | seconds |\n|---|---|---|---|---|")
             print("\n".join(long))
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -184,10 +184,9 @@ def all_done(
         doubled = {id: count for id, count in times.items() if count > 1}
         assert len(doubled) <= again, doubled
         assert set(doubled.values()) <= {2}, doubled
-        lost = f"journalctl --quiet --since=@{load.begun:.0f} --grep=WorkerLostError"
-        assert {name: cluster[name].run(lost).stdout for name in WORKERS} == dict.fromkeys(
-            WORKERS, ""
-        )
+        since = f"journalctl --quiet --unit={UNIT} --since=@{load.begun:.0f}"
+        lost = {name: cluster[name].run(f"{since} --grep=WorkerLostError") for name in WORKERS}
+        assert {name: found.stdout for name, found in lost.items()} == dict.fromkeys(WORKERS, "")
 
     return check
 
