@@ -184,7 +184,7 @@ def all_done(
         doubled = {id: count for id, count in times.items() if count > 1}
         assert len(doubled) <= again, doubled
         assert set(doubled.values()) <= {2}, doubled
-        since = f"journalctl --quiet --unit={UNIT} --since=@{load.begun:.0f}"
+        since = f"journalctl --quiet --unit='celery-monitoring-work@*' --since=@{load.begun:.0f}"
         lost = {name: cluster[name].run(f"{since} --grep=WorkerLostError") for name in WORKERS}
         assert {name: found.stdout for name, found in lost.items()} == dict.fromkeys(WORKERS, "")
 
