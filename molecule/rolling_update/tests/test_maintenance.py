@@ -27,7 +27,7 @@ def test_a_restart_under_load_loses_and_doubles_no_task(
     sending = load()
     run = operate("restart", celery_worker_pause=1)
     assert run.errors == []
-    assert run.output.count("Pausing for 1 seconds") == 2
+    assert run.output.count("Pausing for 1 seconds") == 3
     after = state()
     for name, (release, started) in before.items():
         assert after[name][0] == release
