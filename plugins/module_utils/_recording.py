@@ -64,10 +64,12 @@ def look(cluster: Cluster, seconds: float) -> Look:
     try:
         with Client(cluster.broker, seconds) as client:
             samples = _samples(client, cluster)
-            queues = client.queue_sizes(queue_names(cluster, samples))
+            # Those of silent nodes as well: what waits there is of the most interest then.
+            queues = {queue for node in cluster.nodes.values() for queue in node.queues}
+            sizes = client.queue_sizes(queues | queue_names(cluster, samples))
     except CeleryOpsError as error:
         return {"error": str(error)}
-    return {"nodes": {name: _node(sample) for name, sample in samples.items()}, "queues": queues}
+    return {"nodes": {name: _node(sample) for name, sample in samples.items()}, "queues": sizes}
 
 
 def record(order: Order, see: Callable[[], Look], clock: Callable[[], float]) -> int:

@@ -50,10 +50,14 @@ def test_how_many_workers_a_command_reaches(
 def test_a_look_of_a_recording(served: dict[str, Transport], name: str) -> None:
     transport = served[name]
     queue = f"{name}_tasks"
-    node = Node(transport.node, "test", "solo", "solo", (queue,), 1)
-    seen = look(Cluster(transport.broker, nodes={transport.node: node}), 10.0)
+    known = {
+        transport.node: Node(transport.node, "test", "solo", "solo", (queue,), 1),
+        "gone@test": Node("gone@test", "test", "solo", "solo", ("of_nobody",), 1),
+    }
+    seen = look(Cluster(transport.broker, nodes=known), 10.0)
     assert seen["nodes"] == {transport.node: {"done": 0, "release": None, "paused": False}}
-    assert seen["queues"] == {queue: 0}
+    assert seen["queues"][queue] == 0
+    assert "of_nobody" in seen["queues"]
 
 
 @pytest.mark.parametrize("name", NAMES)
