@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
+UNIT = "celery-monitoring-work@1.service"
 KEPT = "/etc/celeryops/monitoring/previous/complete"
 # The application starts and answers, and each process dies of the first task that it gets.
 DEADLY_TASKS = """
@@ -244,3 +245,27 @@ def test_a_host_that_can_not_be_written_goes_back(
     assert page.texts.count("not touched") == 3
     assert not cluster["worker1"].file("/etc/celeryops/monitoring/instances/added1.env").exists
     assert releases(state()) == releases(before)
+
+
+@pytest.mark.full
+def test_a_crash_before_does_not_speak_against_a_change(
+    cluster: dict[str, Host],
+    update: Callable[..., Any],
+    state: Callable[[], State],
+    wait_until: Callable[..., None],
+) -> None:
+    worker = cluster["worker1"]
+    worker.check_output(f"systemctl kill --signal=KILL {UNIT}")
+    restarts = f"systemctl show --property=NRestarts --value {UNIT}"
+    wait_until(lambda: worker.check_output(restarts) == "1")
+    wait_until(lambda: worker.service(UNIT).is_running)
+    before = state()
+    queues = ["default", "checks"]
+    added = [{"name": "added", "queues": queues, "concurrency": 1}]
+    work = [{"name": "work", "queues": queues, "concurrency": 2}]
+    run = update("--limit=worker1", celery_worker_pools=work + added)
+    assert run.errors == []
+    assert worker.service("celery-monitoring-added@1.service").is_running
+    assert update("--limit=worker1").errors == []
+    assert not worker.service("celery-monitoring-added@1.service").is_running
+    assert state() == before
