@@ -114,14 +114,14 @@ sanity: venv-dev ## ansible-test sanity on the built archive
 
 TARGETS ?=
 # Those in which the broker makes a difference; empty for all.
-ON_RABBITMQ ?= broker_down celery_consumer celery_health celery_pool celery_queue celery_queue_info celery_worker loss
+ON_RABBITMQ ?= broker_down celery_health celery_pool celery_queue celery_worker loss
 integration: venv-dev image ## The modules against real brokers and workers: TARGETS="celery_pool", default those that represent each
 	tests/integration/rig.sh down
 	tests/integration/rig.sh up
 	BROKERS=onredis tests/integration/rig.sh run $(TARGETS)
 	BROKERS=onrabbitmq tests/integration/rig.sh run $(or $(TARGETS),$(ON_RABBITMQ))
 	tests/integration/rig.sh down
-	pytest tests/integration/transports
+	pytest tests/integration/transports -m "$${TESTS:-not full}"
 
 SCENARIO ?= default rabbitmq workers rolling_update
 molecule: venv-dev image ## Molecule scenarios: SCENARIO=rabbitmq, default those that represent each capability

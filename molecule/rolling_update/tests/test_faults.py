@@ -60,6 +60,7 @@ def power(host: Host, action: str) -> None:
     subprocess.run(["docker", action, container], check=True, capture_output=True)
 
 
+@pytest.mark.full
 def test_a_host_that_dies_in_the_middle_stops_the_roll(
     cluster: dict[str, Host],
     begin: Callable[..., Any],

@@ -17,6 +17,7 @@ def test_health_shows_each_node(operate: Callable[..., Any]) -> None:
         assert any(node in line and "healthy" in line for line in run.output.splitlines())
 
 
+@pytest.mark.full
 def test_a_restart_under_load_loses_and_doubles_no_task(
     operate: Callable[..., Any],
     state: Callable[[], State],

@@ -43,6 +43,7 @@ def new(before: str, operate: Callable[..., Any], state: Callable[[], State]) ->
     return release
 
 
+@pytest.mark.full
 def test_a_dry_run_shows_the_way_back_and_changes_nothing(
     before: str, new: str, operate: Callable[..., Any], state: Callable[[], State]
 ) -> None:
@@ -53,6 +54,7 @@ def test_a_dry_run_shows_the_way_back_and_changes_nothing(
     assert state() == as_it_was
 
 
+@pytest.mark.full
 def test_a_release_that_a_host_does_not_keep_is_refused(
     before: str,
     new: str,

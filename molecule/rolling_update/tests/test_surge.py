@@ -130,6 +130,7 @@ def test_a_later_run_of_site_restarts_nothing(
         assert cluster[name].file(LINKS).listdir() == [f"work{n}" for n in numbers(name)]
 
 
+@pytest.mark.full
 def test_old_workers_end_in_their_own_time(
     surge: Callable[..., Any],
     operate: Callable[..., Any],

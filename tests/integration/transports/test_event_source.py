@@ -46,7 +46,7 @@ class Told:
                     return event
 
 
-@pytest.mark.parametrize("kind", ["redis", "rabbitmq"])
+@pytest.mark.parametrize("kind", ["redis", pytest.param("rabbitmq", marks=pytest.mark.full)])
 def test_what_happens_is_told_once(brokers: Brokers, tmp_path: Path, kind: str) -> None:
     url = {"redis": brokers.redis(10), "rabbitmq": brokers.amqp()}[kind]
     transport = Transport(f"{kind}events", url)
