@@ -255,6 +255,7 @@ def test_a_crash_before_does_not_speak_against_a_change(
     wait_until: Callable[..., None],
 ) -> None:
     worker = cluster["worker1"]
+    assert update("--limit=worker1").errors == []
     worker.check_output(f"systemctl kill --signal=KILL {UNIT}")
     restarts = f"systemctl show --property=NRestarts --value {UNIT}"
     wait_until(lambda: worker.check_output(restarts) == "1")
