@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,12 @@ def operate(play: Callable[..., Any]) -> Callable[..., Any]:
         return play(OPERATE, *options, operation=name, **variables)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def update(operate: Callable[..., Any]) -> Callable[..., Any]:
+    """Runs the rolling update: update(celery_app_packages=["six"])."""
+    return partial(operate, "rolling_update")
 
 
 @pytest.fixture(scope="session")

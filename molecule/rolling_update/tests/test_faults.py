@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import pytest
@@ -42,12 +41,6 @@ worker_shutting_down.connect(lambda **_: time.sleep(3600), weak=False)
 """
 
 State = dict[str, tuple[str, str]]
-
-
-@pytest.fixture(scope="session")
-def update(operate: Callable[..., Any]) -> Callable[..., Any]:
-    """Runs the rolling update: update(celery_app_packages=["six"])."""
-    return partial(operate, "rolling_update")
 
 
 def releases(state: State) -> set[str]:

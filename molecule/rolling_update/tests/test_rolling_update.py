@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +31,6 @@ import monitoring_app.no_such_module
 """
 
 State = dict[str, tuple[str, str]]
-
-
-@pytest.fixture(scope="session")
-def update(operate: Callable[..., Any]) -> Callable[..., Any]:
-    """Runs the rolling update: update(celery_app_packages=["six"])."""
-    return partial(operate, "rolling_update")
 
 
 def releases(state: State) -> set[str]:
