@@ -114,7 +114,7 @@ sanity: venv-dev ## ansible-test sanity on the built archive
 
 TARGETS ?=
 # Those in which the broker makes a difference; empty for all.
-ON_RABBITMQ ?= broker_down celery_health celery_pool celery_queue celery_worker loss
+ON_RABBITMQ ?= broker_down celery_health celery_pool loss
 integration: venv-dev image ## The modules against real brokers and workers: TARGETS="celery_pool", default those that represent each
 	tests/integration/rig.sh down
 	tests/integration/rig.sh up
