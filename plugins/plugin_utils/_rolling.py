@@ -35,6 +35,7 @@ def plan_lines(
     planned: Sequence[Sequence[str]],
     running: Mapping[str, Sequence[str]],
     release: str,
+    workers: Sequence[str],
     surging: Collection[str] = (),
 ) -> list[str]:
     """A line for each batch in which anything changes, and one for the hosts where nothing does.
@@ -43,20 +44,20 @@ def plan_lines(
         planned: The batches.
         running: By host that changes, the releases that its instances run.
         release: The release that they get.
+        workers: All hosts of the cluster that work, also those that are in no batch.
         surging: The hosts that keep working while they change.
     """
-    everyone = list(chain.from_iterable(planned))
     lines = []
     for number, batch in enumerate(planned, 1):
         changing = [host for host in batch if host in running]
         if changing:
             told = ", ".join(f"{host} ({_from(running[host], release)})" for host in changing)
-            working = [host for host in everyone if host not in changing or host in surging]
+            working = [host for host in workers if host not in changing or host in surging]
             lines.append(
                 f"Batch {number} of {len(planned)}: {told}; "
-                f"{len(working)} of {len(everyone)} hosts keep working"
+                f"{len(working)} of {len(workers)} hosts keep working"
             )
-    if kept := [host for host in everyone if host not in running]:
+    if kept := [host for host in chain.from_iterable(planned) if host not in running]:
         lines.append(f"Nothing that runs changes on {', '.join(kept)}")
     return lines
 

@@ -158,7 +158,9 @@ def test_a_limited_update_changes_what_it_is_limited_to(
     update: Callable[..., Any], state: Callable[[], State]
 ) -> None:
     before = state()
-    assert update("--limit=worker1", celery_app_packages=["idna"]).errors == []
+    run = update("--limit=worker1", celery_app_packages=["idna"])
+    assert run.errors == []
+    assert "3 of 4 hosts keep working" in run.output
     limited = state()
     assert limited["worker1"][0] != before["worker1"][0]
     assert limited["worker2"] == before["worker2"]
