@@ -31,9 +31,13 @@ venv: $(VENV)/user ## The environment that runs the collection
 venv-dev: $(VENV)/developer ## The environment that tests it as well
 
 # --- the demo: four hosts as containers, deployed over SSH -----------------
-.PHONY: demo demo-info demo-down engine image
+.PHONY: demo demo-info demo-down engine image java
 engine:
 	@tests/rig/engine.sh
+
+# Ansible-rulebook decides in a Java program.
+java:
+	@. tests/rig/common.sh && need java default-jre-headless
 
 image: venv engine
 	@tests/rig/image.sh
@@ -64,7 +68,7 @@ test: lint unit sanity integration molecule ## What CI runs
 test-full: SCENARIO = $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml))
 test-full: ON_RABBITMQ =
 test-full: export TESTS = full or not full
-test-full: test ## All of it, with each scenario and its longest tests
+test-full: java test ## All of it, with each scenario and its longest tests
 
 # Mypy reads no packages from site-packages that don't call themselves typed, so it has a link of its own.
 TYPED := .cache/collections/ansible_collections/celeryops/cluster
@@ -110,14 +114,14 @@ sanity: venv-dev ## ansible-test sanity on the built archive
 
 TARGETS ?=
 # Those in which the broker makes a difference; empty for all.
-ON_RABBITMQ ?= broker_down celery_consumer celery_health celery_pool celery_queue celery_queue_info celery_worker loss
+ON_RABBITMQ ?= broker_down celery_health celery_pool loss
 integration: venv-dev image ## The modules against real brokers and workers: TARGETS="celery_pool", default those that represent each
 	tests/integration/rig.sh down
 	tests/integration/rig.sh up
 	BROKERS=onredis tests/integration/rig.sh run $(TARGETS)
 	BROKERS=onrabbitmq tests/integration/rig.sh run $(or $(TARGETS),$(ON_RABBITMQ))
 	tests/integration/rig.sh down
-	pytest tests/integration/transports
+	pytest tests/integration/transports -m "$${TESTS:-not full}"
 
 SCENARIO ?= default rabbitmq workers rolling_update
 molecule: venv-dev image ## Molecule scenarios: SCENARIO=rabbitmq, default those that represent each capability
@@ -132,6 +136,7 @@ docs: venv-dev ## Writes docs/reference
 build: venv ## The archive for ansible-galaxy
 	ansible-galaxy collection build --force
 
-bench: venv-dev image ## Measures the demo, then the control client: see docs/benchmarks.md
+bench: venv-dev image ## Measures the demo, the control client, then updates under load: see docs/benchmarks.md
 	python tests/bench/demo.py
 	python tests/bench/control.py
+	python tests/bench/update.py --long

@@ -10,6 +10,8 @@ author: The celeryops.cluster authors (@celeryops)
 description:
   - Reads each host's pools as P(celeryops.cluster.host_pools#filter) does, so that one host knows
     whom to expect on all others.
+  - Which numbers the instances of a pool have is the state of each host. Where it wasn't looked at,
+    the nodes that are known keep theirs.
 options:
   _input:
     description: The names of the worker hosts.
@@ -29,6 +31,12 @@ options:
     description: The release that the nodes should run; V(null) where they can't tell theirs.
     type: string
     required: true
+  known:
+    description: The names of the nodes that were expected up to now.
+    version_added: 0.2.0
+    type: list
+    elements: string
+    default: []
 """
 
 EXAMPLES = r"""
@@ -49,7 +57,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.celeryops.cluster.plugins.plugin_utils._layers import host_pools
+from ansible_collections.celeryops.cluster.plugins.plugin_utils._numbers import (
+    instance_numbers,
+    node_instances,
+)
 from ansible_collections.celeryops.cluster.plugins.plugin_utils._pools import cluster_nodes
+
+# What the role `app` has found on a host.
+_FOUND = "__celery_app_instances"
 
 
 def _cluster_nodes(
@@ -57,9 +72,12 @@ def _cluster_nodes(
     hostvars: Mapping[str, Mapping[str, Any]],
     default: Sequence[Mapping[str, Any]],
     release: str | None,
+    known: Sequence[str] = (),
 ) -> dict[str, dict[str, Any]]:
     pools = {host: host_pools(hostvars[host], default) for host in hosts}
-    return cluster_nodes(pools, release)
+    found = {host: hostvars[host].get(_FOUND) or node_instances(known, host) for host in hosts}
+    numbers = {host: instance_numbers(pools[host], found[host]) for host in hosts}
+    return cluster_nodes(pools, release, numbers)
 
 
 class FilterModule:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: left_behind
-short_description: Says what pools that have left the inventory have left on a host
+short_description: Says what earlier instances and pools have left on a host
 version_added: 0.2.0
 author: The celeryops.cluster authors (@celeryops)
 description:
@@ -20,7 +20,9 @@ options:
     type: string
     required: true
   found:
-    description: The paths of units of its workers, and of the links that start them at boot.
+    description:
+      - The paths of units of its workers, of the links that start them at boot, and of their
+        environment files and links to releases.
     type: list
     elements: string
     required: true
@@ -28,20 +30,24 @@ options:
     description: Whether the unit that reports failed services stays too.
     type: boolean
     required: true
+  ending:
+    description: Names of the instances that still run.
+    type: list
+    elements: string
+    default: []
 """
 
 EXAMPLES = r"""
-- name: Stop the instances that have left
-  ansible.builtin.systemd_service:
-    name: "{{ item }}"
-    state: stopped
-    enabled: false
-  loop: "{{ (services | celeryops.cluster.left_behind('shop', found, alerts=false)).units }}"
+- name: Show the instances that have left
+  ansible.builtin.debug:
+    msg: "{{ (services | celeryops.cluster.left_behind('shop', found, alerts=false)).instances }}"
 """
 
 RETURN = r"""
 _value:
-  description: The C(units) to stop, and the C(files) to remove then.
+  description:
+    - The C(instances) to stop, the files that they are C(started_with), and the further C(files) of
+      what has ended.
   type: dictionary
 """
 

@@ -24,6 +24,16 @@ options:
     description: Name of the release that they get.
     type: string
     required: true
+  workers:
+    description: Names of all hosts of the cluster that work, also those that are in no batch.
+    type: list
+    elements: string
+    required: true
+  surging:
+    description: Names of the hosts that keep working while they change.
+    type: list
+    elements: string
+    default: []
 """
 
 EXAMPLES = r"""
@@ -31,7 +41,8 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: >-
       {{ [['worker1'], ['worker2', 'worker3']] | celeryops.cluster.plan_lines(
-         running={'worker1': ['1.3.0-ef56'], 'worker3': ['1.3.0-ef56']}, release='1.4.0-ab12') }}
+         running={'worker1': ['1.3.0-ef56'], 'worker3': ['1.3.0-ef56']}, release='1.4.0-ab12',
+         workers=['worker1', 'worker2', 'worker3', 'worker4']) }}
 """
 
 RETURN = r"""
@@ -39,7 +50,7 @@ _value:
   description: The lines.
   type: list
   elements: string
-  sample: ["Batch 1 of 2: worker1 (1.3.0-ef56 -> 1.4.0-ab12); 2 of 3 hosts keep working"]
+  sample: ["Batch 1 of 2: worker1 (1.3.0-ef56 -> 1.4.0-ab12); 3 of 4 hosts keep working"]
 """
 
 from collections.abc import Callable

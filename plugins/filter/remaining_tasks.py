@@ -14,12 +14,15 @@ options:
     description: The RV(celeryops.cluster.celery_worker#module:remaining) of a module call.
     type: dictionary
     required: true
+  seconds:
+    description: How long the tasks still may take; it is told when it is given.
+    type: int
 """
 
 EXAMPLES = r"""
 - name: Show what the nodes still run
   ansible.builtin.debug:
-    msg: "{{ draining.remaining | celeryops.cluster.remaining_tasks }}"
+    msg: "{{ draining.remaining | celeryops.cluster.remaining_tasks(seconds=3570) }}"
 """
 
 RETURN = r"""
@@ -27,7 +30,7 @@ _value:
   description: The lines.
   type: list
   elements: string
-  sample: ["cpu1@worker1: 1 task left: shop.report since 35 s (6d1c5c2e-4bd0-4b0a-93a5)"]
+  sample: ["cpu1@worker1: 1 task left, 3570 s for them: shop.report since 35 s (6d1c5c2e-4bd0)"]
 """
 
 from collections.abc import Callable

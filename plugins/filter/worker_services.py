@@ -35,6 +35,12 @@ options:
     description: Seconds without a sign of life after which it is restarted; 0 for no watchdog.
     type: integer
     required: true
+  numbers:
+    description:
+      - By pool, the numbers of its instances, as P(celeryops.cluster.instance_numbers#filter) gives
+        them. Without them they are counted from 1.
+    version_added: 0.2.0
+    type: dictionary
 """
 
 EXAMPLES = r"""

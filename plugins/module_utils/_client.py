@@ -100,8 +100,9 @@ class Client:
         self._deadline = time.monotonic() + timeout
         self._codec: Codec | None = None
         self._link: Link | None = None
-        # With those that were given up: their reply queues are deleted in the end.
-        self._links: list[Link] = []
+        # With those that were given up, since their reply queues are deleted in the end: the step
+        # that used each last, which may still be at it.
+        self._links: dict[Link, Future[Any]] = {}
         self._gatherings: dict[str, Gathering] = {}
         self._duplicates: set[str] = set()
         # The nodes for whose second worker was waited. One that answers later still is noticed, in
@@ -261,7 +262,7 @@ class Client:
         self._link = None
         complete = all(gathering.complete for gathering in self._gatherings.values())
         while self._links:
-            in_thread(partial(self._links.pop().close, complete=complete), CLOSE_SECONDS)
+            in_thread(partial(_close_after, *self._links.popitem(), complete), CLOSE_SECONDS)
 
     def _connected(self) -> tuple[Link, Codec]:
         if self._codec is None:
@@ -272,7 +273,6 @@ class Client:
             link = self._bounded(
                 lambda: Link(self._broker, seconds, self._receive), seconds, too_late=_close
             )
-            self._links.append(link)
             self._link = link
         return self._link, self._codec
 
@@ -398,6 +398,8 @@ class Client:
         """
         link, self._link = self._link, None
         future = in_thread(step, seconds)
+        if link:
+            self._links[link] = future
         if not future.done():
             if too_late:
                 future.add_done_callback(too_late)
@@ -421,6 +423,12 @@ def _close(connecting: Future[Link]) -> None:
     """Close a connection that came about when it was no longer wanted."""
     if not connecting.exception():
         connecting.result().close(complete=True)
+
+
+def _close_after(link: Link, step: Future[Any], complete: bool) -> None:
+    """Close a connection when nothing uses it any more: TLS with two threads ends the process."""
+    wait([step])
+    link.close(complete=complete)
 
 
 def in_thread(step: Callable[[], T], seconds: float) -> Future[T]:

@@ -138,7 +138,7 @@ def look(client: Client, cluster: Cluster, scope: Scope, limits: Limits) -> Find
     """
     replies, waited = _first_reading(client, cluster, scope)
     samples = {node: sample_of(node, replies) for node in scope.nodes}
-    if told := [] if scope.runtime else _with_runtime(samples):
+    if told := [] if scope.runtime else with_runtime(samples):
         replies["celeryops"] = client.call("celeryops", nodes=told, patience=SECOND_SAMPLE_PATIENCE)
         samples |= {node: sample_of(node, replies) for node in told}
     ready = client.queue_sizes(queue_names(cluster, samples))
@@ -185,7 +185,7 @@ def _first_reading(
     return dict(zip(commands, replies, strict=True)), waited
 
 
-def _with_runtime(samples: Mapping[str, Sample]) -> list[str]:
+def with_runtime(samples: Mapping[str, Sample]) -> list[str]:
     """The nodes that show that they run with the package `celeryops_runtime`."""
     return [node for node, s in samples.items() if s.door and s.door.exchange == CANARY]
 

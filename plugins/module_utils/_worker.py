@@ -11,6 +11,7 @@ come.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -44,6 +45,7 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._drain import (
 )
 from ansible_collections.celeryops.cluster.plugins.module_utils._errors import (
     BrokerError,
+    CeleryOpsError,
 )
 from ansible_collections.celeryops.cluster.plugins.module_utils._nodes import (
     is_direct_queue,
@@ -61,6 +63,7 @@ CONSUMING, PAUSED, DRAINED = "consuming", "paused", "drained"
 SETTLE_SECONDS = 1.5
 # What is kept of the time-out for the last reading.
 FINISHING_SECONDS = 0.5
+_DELAY = re.compile(r"^([01]\.)+")
 
 
 @dataclass(frozen=True)
@@ -71,11 +74,17 @@ class Wish:
         state: consuming, paused or drained; None to leave it.
         events: Whether tasks shall send events; None to leave it.
         on_timeout: What becomes of a node that isn't drained in time: resume, stay or fail.
+        queues: The only queues that the state is about; empty for all.
     """
 
     state: str | None
     events: bool | None
     on_timeout: str = "resume"
+    queues: frozenset[str] = frozenset()
+
+    def names(self, queue: str) -> bool:
+        """Whether the state is about a queue."""
+        return not self.queues or queue in self.queues
 
 
 @dataclass(frozen=True)
@@ -83,8 +92,10 @@ class Reading:
     """What a node told of itself at one time.
 
     Attributes:
-        queues: The queues that it consumes from, as `active_queues` shows them, without its own.
-        tasks: The tasks that it runs or holds, without those whose time is yet to come.
+        queues: The queues that it consumes from, as `active_queues` shows them, without its own
+            and without those that the wish isn't about.
+        tasks: The tasks that it runs or holds, without those whose time is yet to come and those
+            that the wish isn't about.
         events: Whether its tasks send events; None where it can't tell.
         live: What was set live for its pool; None where it can't tell.
     """
@@ -153,8 +164,9 @@ def set_workers(
     refuse_no_node(nodes)
     # Without the runtime package the command is unknown, and each asking would log an error.
     runtime = any(node.release for node in cluster.nodes.values())
+    _refuse_unknown_queues(cluster, wish)
     work = Work({})
-    work.before, work.errors = _read(client, nodes, runtime)
+    work.before, work.errors = _read(client, nodes, wish, runtime)
     refuse_duplicates(client.duplicates)
     work.after = dict(work.before)
     work.silent = set(nodes) - work.before.keys() - work.errors.keys()
@@ -162,7 +174,7 @@ def set_workers(
         _predict(cluster, wish, work)
     else:
         if wish.state == CONSUMING:
-            _consume(client, cluster, work, runtime)
+            _consume(client, cluster, wish, work, runtime)
         elif wish.state is not None:
             _pause(client, cluster, wish, work)
         if wish.events is not None:
@@ -179,7 +191,7 @@ def settle_seconds(broker: Broker) -> float:
 
 
 def _read(
-    client: Client, nodes: Collection[str], runtime: bool
+    client: Client, nodes: Collection[str], wish: Wish, runtime: bool
 ) -> tuple[dict[str, Reading], dict[str, str]]:
     """What nodes tell of themselves, and the errors of those that refuse to."""
     # A task moves from reserved to active, so that it can't slip through in this order.
@@ -190,8 +202,8 @@ def _read(
     told = replies["celeryops"].answers if runtime else {}
     readings = {
         node: Reading(
-            queues=[queue for queue in queues[node] if not is_direct_queue(queue["name"])],
-            tasks=[*active[node], *reserved[node]],
+            queues=[queue for queue in _work_queues(queues[node]) if wish.names(queue["name"])],
+            tasks=_tasks([*active[node], *reserved[node]], _work_queues(queues[node]), wish),
             events=told.get(node, {}).get("events"),
             live=told.get(node, {}).get("live"),
         )
@@ -203,7 +215,45 @@ def _read(
     return readings, errors
 
 
-def _expected(cluster: Cluster, name: str, reading: Reading) -> list[str] | None:
+def _work_queues(shown: Queues) -> Queues:
+    """The queues of a node without its own."""
+    return [queue for queue in shown if not is_direct_queue(queue["name"])]
+
+
+def _tasks(
+    tasks: Sequence[Mapping[str, Any]], shown: Queues, wish: Wish
+) -> Sequence[Mapping[str, Any]]:
+    """The tasks that a wish is about: all but those that surely came from another queue.
+
+    A task tells the way that it came, by its routing key, and a node the queues that it still
+    consumes from.
+    """
+    others = [queue for queue in shown if not wish.names(queue["name"])]
+    keys = {key for queue in others for key in (queue["name"], queue.get("routing_key"))}
+    return [task for task in tasks if _routing_key(task) not in keys]
+
+
+def _routing_key(task: Mapping[str, Any]) -> str | None:
+    key = (task.get("delivery_info") or {}).get("routing_key")
+    # The key of a task that waited in RabbitMQ for its time begins with that time, bit by bit.
+    return _DELAY.sub("", key) if key else None
+
+
+def _refuse_unknown_queues(cluster: Cluster, wish: Wish) -> None:
+    """Refuse queues that no node has by the inventory, where it is known.
+
+    Raises:
+        CeleryOpsError: There is one.
+    """
+    known = {queue for node in cluster.nodes.values() for queue in node.queues}
+    unknown = wish.queues - known
+    if known and unknown:
+        raise CeleryOpsError(
+            f"no node consumes from {listed(unknown)} by the inventory; known: {listed(known)}."
+        )
+
+
+def _expected(cluster: Cluster, name: str, reading: Reading, wish: Wish) -> list[str] | None:
     """The queues that a node should consume from; None where the inventory isn't known."""
     node = cluster.nodes.get(name)
     if node is None:
@@ -214,14 +264,14 @@ def _expected(cluster: Cluster, name: str, reading: Reading) -> list[str] | None
         value = kept_value(cluster, node, QUEUES)
     else:
         value = ",".join(node.queues)
-    return value.split(",")
+    return [queue for queue in value.split(",") if wish.names(queue)]
 
 
 def _predict(cluster: Cluster, wish: Wish, work: Work) -> None:
     for name, reading in work.before.items():
         after = reading
         if wish.state == CONSUMING:
-            lacking = _lacking(cluster, name, work)
+            lacking = _lacking(cluster, name, wish, work)
             after = replace(after, queues=[*after.queues, *({"name": n} for n in lacking)])
         elif wish.state is not None:
             after = replace(after, queues=[], tasks=after.tasks if wish.state == PAUSED else [])
@@ -230,10 +280,10 @@ def _predict(cluster: Cluster, wish: Wish, work: Work) -> None:
         work.after[name] = after
 
 
-def _lacking(cluster: Cluster, name: str, work: Work) -> list[str]:
+def _lacking(cluster: Cluster, name: str, wish: Wish, work: Work) -> list[str]:
     """The queues that a node doesn't consume from, and should."""
     reading = work.before[name]
-    expected = _expected(cluster, name, reading)
+    expected = _expected(cluster, name, reading, wish)
     if expected is None and not reading.queues:
         work.errors[name] = (
             "is paused, and what it should consume from isn't known without `app`: name its queues "
@@ -242,9 +292,9 @@ def _lacking(cluster: Cluster, name: str, work: Work) -> list[str]:
     return [queue for queue in expected or () if queue not in reading.names()]
 
 
-def _consume(client: Client, cluster: Cluster, work: Work, runtime: bool) -> None:
+def _consume(client: Client, cluster: Cluster, wish: Wish, work: Work, runtime: bool) -> None:
     """Have nodes consume from all the queues that they should."""
-    lacking = {name: _lacking(cluster, name, work) for name in work.before}
+    lacking = {name: _lacking(cluster, name, wish, work) for name in work.before}
     plans = {
         name: Plan(tuple(work.before[name].names()), add={queue: {} for queue in queues})
         for name, queues in lacking.items()
@@ -256,14 +306,14 @@ def _consume(client: Client, cluster: Cluster, work: Work, runtime: bool) -> Non
     refuse_clashes(client, plans)
     work.errors.update(change_queues(client, plans).errors)
     with client.at_least(FINISHING_SECONDS):
-        work.after.update(_read(client, plans, runtime)[0])
+        work.after.update(_read(client, plans, wish, runtime)[0])
 
 
 def _pause(client: Client, cluster: Cluster, wish: Wish, work: Work) -> None:
     """Pause nodes, and wait until they are, or are drained."""
     for name in work.silent:
         if name in cluster.nodes and cluster.nodes[name].kind == "solo":
-            expected = _expected(cluster, name, Reading([], [])) or []
+            expected = _expected(cluster, name, Reading([], []), wish) or []
             work.patient[name] = [{"name": queue} for queue in expected]
     queues = {name: reading.queues for name, reading in work.before.items()} | work.patient
     waiting = set(queues)
@@ -272,7 +322,7 @@ def _pause(client: Client, cluster: Cluster, wish: Wish, work: Work) -> None:
         with interruptions_raise(str(wish.state)):
             pause(client, queues)
             settle = settle_seconds(cluster.broker) if wish.state == DRAINED else 0.0
-            late = _await(client, waiting, str(wish.state), settle, work)
+            late = _await(client, waiting, wish, settle, work)
     finally:
         # Also after an error and an interruption.
         if wish.state == DRAINED and wish.on_timeout == "resume":
@@ -283,14 +333,14 @@ def _pause(client: Client, cluster: Cluster, wish: Wish, work: Work) -> None:
 
 
 def _await(
-    client: Client, waiting: set[str], state: str, settle: float, work: Work
+    client: Client, waiting: set[str], wish: Wish, settle: float, work: Work
 ) -> dict[str, str]:
     """Read nodes until they are paused or drained, or the time is over.
 
     Args:
         client: The client.
         waiting: The nodes; those that are as they should be are taken out.
-        state: paused or drained.
+        wish: What they should be, paused or drained.
         settle: For how long they must have been.
         work: Where the readings are noted.
 
@@ -300,7 +350,7 @@ def _await(
     since: dict[str, float] = {}
     late: dict[str, str] = {}
     while waiting:
-        late = _late(client, waiting, state, work)
+        late = _late(client, waiting, wish, work)
         now = client.remaining()
         since = {node: since.get(node, now) for node in waiting - late.keys()}
         waiting -= {node for node, moment in since.items() if moment - now >= settle}
@@ -311,11 +361,11 @@ def _await(
     return {node: late.get(node, "hasn't been idle for long enough") for node in waiting}
 
 
-def _late(client: Client, nodes: Collection[str], state: str, work: Work) -> dict[str, str]:
+def _late(client: Client, nodes: Collection[str], wish: Wish, work: Work) -> dict[str, str]:
     """Read nodes once; why a node isn't paused or drained, for those that aren't."""
     try:
         with client.at_least(FINISHING_SECONDS):
-            readings, errors = _read(client, nodes, runtime=False)
+            readings, errors = _read(client, nodes, wish, runtime=False)
             _pause_untold(client, readings, work)
     except BrokerError as error:
         # A drain may take hours, and the broker may be away for a while.
@@ -329,7 +379,7 @@ def _late(client: Client, nodes: Collection[str], state: str, work: Work) -> dic
         del late[node]
         if new.queues:
             late[node] = f"still consumes from {listed(new.names())}, though it was told to pause"
-        elif new.tasks and state == DRAINED:
+        elif new.tasks and wish.state == DRAINED:
             names = listed({str(task.get("name")) for task in new.tasks})
             late[node] = f"still runs or holds {len(new.tasks)} tasks ({names})"
     return late

@@ -38,6 +38,17 @@ options:
       - By default this is left as it is.
     type: str
     choices: [consuming, paused, drained]
+  queues:
+    version_added: 0.2.0
+    description:
+      - The only queues that O(state) is about, of those that the inventory knows; by default all.
+      - The nodes go on with their other queues. With V(drained), tasks of these queues alone are
+        waited for, and those of which it can't be told where they came from.
+      - A node that has none of them is as it should be.
+      - A node that was paused as a whole takes tasks of these queues again with V(consuming).
+    type: list
+    elements: str
+    default: []
   events:
     description:
       - Whether the tasks of the nodes send events, which monitors like Flower show.
@@ -93,6 +104,15 @@ EXAMPLES = r"""
     app: shop
     nodes: all
     state: consuming
+  run_once: true
+
+- name: Let nobody work on a queue, and wait until nobody does
+  celeryops.cluster.celery_worker:
+    app: shop
+    nodes: all
+    queues: [mail]
+    state: drained
+    timeout: 600
   run_once: true
 
 - name: Let the tasks of one pool send events
@@ -171,6 +191,7 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._worker import W
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "state": {"type": "str", "choices": ["consuming", "paused", "drained"]},
+    "queues": {"type": "list", "elements": "str", "default": []},
     "events": {"type": "bool"},
     "on_timeout": {"type": "str", "choices": ["resume", "stay", "fail"], "default": "resume"},
 }
@@ -178,7 +199,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 def worker(session: Session) -> dict[str, Any]:
     params, cluster = session.params, session.cluster
-    wish = Wish(params["state"], params["events"], params["on_timeout"])
+    queues = frozenset(params["queues"])
+    wish = Wish(params["state"], params["events"], params["on_timeout"], queues)
     with session.client() as client:
         nodes = selected(client, cluster, session.selection(anywhere=False))
         return set_workers(client, cluster, nodes, wish, session.check_mode)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 # Kinds that keep Celery's limits; the others run on without a word.
@@ -65,7 +65,11 @@ def celery_options(pool: Mapping[str, Any]) -> list[str]:
 def _value(option: str, value: Any) -> Any:
     if option != "max_memory_per_child":
         return value
-    return int(str(value)[:-1]) * _KIBIBYTES[str(value)[-1]]
+    return _kibibytes(value)
+
+
+def _kibibytes(size: Any) -> int:
+    return int(str(size)[:-1]) * _KIBIBYTES[str(size)[-1]]
 
 
 def unit_settings(pool: Mapping[str, Any]) -> dict[str, str]:
@@ -75,3 +79,28 @@ def unit_settings(pool: Mapping[str, Any]) -> dict[str, str]:
         for option, setting in _UNIT.items()
         if pool.get(option) is not None
     }
+
+
+def memory_problem(services: Iterable[Mapping[str, Any]], host: str, meminfo: str) -> str:
+    """Why these services can't start beside what runs on a host; empty if they can.
+
+    Args:
+        services: As `worker_services` gives them; one without a limit of memory isn't counted.
+        host: The name of the host.
+        meminfo: The content of its /proc/meminfo.
+    """
+    taken = {
+        service["instance"]: service["limits"]["MemoryMax"]
+        for service in services
+        if "MemoryMax" in service["limits"]
+    }
+    needed = sum(_kibibytes(limit) for limit in taken.values())
+    found = re.search(r"^MemAvailable:\s*([0-9]+) kB$", meminfo, re.MULTILINE)
+    if found is None or needed <= int(found.group(1)):
+        return ""
+    told = ", ".join(f"{instance} {limit}" for instance, limit in taken.items())
+    return (
+        f"{host} has {int(found.group(1)) // 1024}M of memory available, and the instances that "
+        f"surge starts beside the old ones may take {needed // 1024}M ({told}): free memory, lower "
+        "memory_max in celery_worker_pools, or set celery_worker_strategy to drain."
+    )

@@ -25,6 +25,7 @@ OPTIONS = (
 # A dash would split the unit's name, a last digit would run into the instance's number.
 _NAME = re.compile(r"[a-z]([a-z0-9_]*[a-z_])?\Z")
 _RESERVED = ("alert", "beat", "flower")
+Numbers = Mapping[str, Sequence[int]]
 
 
 def pool_problems(pools: Sequence[Any]) -> list[str]:
@@ -144,8 +145,14 @@ def unknown_variables(names: Iterable[str], known: Iterable[str]) -> list[str]:
     ]
 
 
-def pool_instances(pools: Sequence[Mapping[str, Any]], host: str) -> list[dict[str, Any]]:
-    """The instances that a host runs, each with its instance (cpu1), number, node and pool."""
+def pool_instances(
+    pools: Sequence[Mapping[str, Any]], host: str, numbers: Numbers | None = None
+) -> list[dict[str, Any]]:
+    """The instances that a host runs, each with its instance (cpu1), number, node and pool.
+
+    `numbers` are those that they have, by pool; without them they are counted from 1.
+    """
+    numbers = numbers or {}
     return [
         {
             "instance": f"{pool['name']}{number}",
@@ -154,7 +161,7 @@ def pool_instances(pools: Sequence[Mapping[str, Any]], host: str) -> list[dict[s
             "pool": dict(pool),
         }
         for pool in pools
-        for number in range(1, int(pool.get("instances", 1)) + 1)
+        for number in numbers.get(pool["name"]) or range(1, int(pool.get("instances", 1)) + 1)
     ]
 
 
@@ -165,7 +172,9 @@ def pool_range(pool: Mapping[str, Any]) -> tuple[int, int] | None:
 
 
 def cluster_nodes(
-    pools_by_host: Mapping[str, Sequence[Mapping[str, Any]]], release: str | None
+    pools_by_host: Mapping[str, Sequence[Mapping[str, Any]]],
+    release: str | None,
+    numbers_by_host: Mapping[str, Numbers],
 ) -> dict[str, dict[str, Any]]:
     """Every worker node of the cluster as control.json lists it.
 
@@ -181,7 +190,7 @@ def cluster_nodes(
             "release": release,
         }
         for host, pools in pools_by_host.items()
-        for found in pool_instances(pools, host)
+        for found in pool_instances(pools, host, numbers_by_host[host])
     }
 
 

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 # A node may hold thousands of tasks; the longest-running ones tell what is waited for.
@@ -12,14 +13,18 @@ _SHOWN = 5
 _HEADING = ("node", "release", "processes", "active", "reserved", "canary", "verdict")
 
 
-def remaining_tasks(remaining: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
+def remaining_tasks(
+    remaining: Mapping[str, Sequence[Mapping[str, Any]]], seconds: int | str | None = None
+) -> list[str]:
     """A line for each node that still has tasks: how many, and the longest-running ones.
 
     Args:
         remaining: By node, its tasks with `id`, `name` and `runtime` (seconds, None before the
             start), as `celery_worker` returns them.
+        seconds: How long they still may take, if that is to be told.
     """
-    return [_line(node, tasks) for node, tasks in sorted(remaining.items()) if tasks]
+    within = "" if seconds is None else f", {seconds} s for them"
+    return [_line(node, tasks, within) for node, tasks in sorted(remaining.items()) if tasks]
 
 
 def release_lines(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -48,10 +53,30 @@ def health_lines(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
     ]
 
 
+def ending_lines(found: Iterable[Mapping[str, Any]], host: str, uptime: str) -> list[str]:
+    """A line for each instance that has been told to stop and still runs tasks.
+
+    Args:
+        found: Their links to releases, as the results of a loop of `stat` over what systemd says.
+        host: The name of the host.
+        uptime: The content of its /proc/uptime.
+    """
+    now = float(uptime.split()[0])
+    return [_ending(link["item"], link["stat"], host, now) for link in found]
+
+
 def cause(result: Mapping[str, Any]) -> str:
     """Why a task failed: its message, or those of the items that failed in its loop."""
     items = [item for item in result.get("results", []) if item.get("failed")]
     return " ".join(" ".join(str(item.get("msg", "")).split()) for item in items or [result])
+
+
+def _ending(unit: Mapping[str, Any], link: Mapping[str, Any], host: str, now: float) -> str:
+    node = f"{unit['item']['instance']}@{host}"
+    # Microseconds after the boot.
+    since = now - int(unit["status"]["ActiveExitTimestampMonotonic"]) / 1e6
+    release = Path(link["lnk_target"]).name
+    return f"{node} (release {release}) is still ending, since {since:.0f} s"
 
 
 def _health_row(node: str, health: Mapping[str, Any]) -> tuple[str, ...]:
@@ -61,11 +86,12 @@ def _health_row(node: str, health: Mapping[str, Any]) -> tuple[str, ...]:
     return (node, *("-" if count is None else str(count) for count in counts), canary, verdict)
 
 
-def _line(node: str, tasks: Sequence[Mapping[str, Any]]) -> str:
+def _line(node: str, tasks: Sequence[Mapping[str, Any]], within: str) -> str:
     ordered = sorted(tasks, key=lambda task: -(task["runtime"] or 0))
     shown = ", ".join(_task(task) for task in ordered[:_SHOWN])
     more = f" and {len(ordered) - _SHOWN} more" if len(ordered) > _SHOWN else ""
-    return f"{node}: {len(tasks)} task{'s' if len(tasks) > 1 else ''} left: {shown}{more}"
+    count = f"{len(tasks)} task{'s' if len(tasks) > 1 else ''} left"
+    return f"{node}: {count}{within}: {shown}{more}"
 
 
 def _task(task: Mapping[str, Any]) -> str:

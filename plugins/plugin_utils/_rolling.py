@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import chain, repeat
 
 
@@ -32,7 +32,11 @@ def batches(hosts: Sequence[str], serial: Sequence[int | str]) -> list[list[str]
 
 
 def plan_lines(
-    planned: Sequence[Sequence[str]], running: Mapping[str, Sequence[str]], release: str
+    planned: Sequence[Sequence[str]],
+    running: Mapping[str, Sequence[str]],
+    release: str,
+    workers: Sequence[str],
+    surging: Collection[str] = (),
 ) -> list[str]:
     """A line for each batch in which anything changes, and one for the hosts where nothing does.
 
@@ -40,18 +44,20 @@ def plan_lines(
         planned: The batches.
         running: By host that changes, the releases that its instances run.
         release: The release that they get.
+        workers: All hosts of the cluster that work, also those that are in no batch.
+        surging: The hosts that keep working while they change.
     """
-    everyone = list(chain.from_iterable(planned))
     lines = []
     for number, batch in enumerate(planned, 1):
         changing = [host for host in batch if host in running]
         if changing:
             told = ", ".join(f"{host} ({_from(running[host], release)})" for host in changing)
+            working = [host for host in workers if host not in changing or host in surging]
             lines.append(
                 f"Batch {number} of {len(planned)}: {told}; "
-                f"{len(everyone) - len(changing)} of {len(everyone)} hosts keep working"
+                f"{len(working)} of {len(workers)} hosts keep working"
             )
-    if kept := [host for host in everyone if host not in running]:
+    if kept := [host for host in chain.from_iterable(planned) if host not in running]:
         lines.append(f"Nothing that runs changes on {', '.join(kept)}")
     return lines
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,9 @@ from ansible_collections.celeryops.cluster.plugins.plugin_utils._limits import (
     celery_options,
     unit_settings,
 )
+from ansible_collections.celeryops.cluster.plugins.plugin_utils._numbers import pool_of
 from ansible_collections.celeryops.cluster.plugins.plugin_utils._pools import (
+    Numbers,
     pool_instances,
     pool_range,
 )
@@ -42,12 +44,14 @@ def worker_services(
     entry: str,
     stop_timeout: int | str,
     watchdog: int | str,
+    numbers: Numbers | None = None,
 ) -> list[dict[str, Any]]:
     """The services of a worker host, an instance each.
 
     `entry` is what `celery -A` loads. `stop_timeout` and `watchdog` are seconds, as a text when
-    they come from the command line. What can be set live comes from the environment, so that it
-    outlasts a restart without a change of the unit.
+    they come from the command line. `numbers` are those of the instances, by pool, counted from 1
+    without them. What can be set live comes from the environment, so that it outlasts a restart
+    without a change of the unit.
     """
     with_runtime = entry.startswith("celeryops_runtime.")
     return [
@@ -68,7 +72,7 @@ def worker_services(
             "watchdog": int(watchdog) if with_runtime else 0,
             "limits": unit_settings(found["pool"]),
         }
-        for found in pool_instances(pools, host)
+        for found in pool_instances(pools, host, numbers)
     ]
 
 
@@ -150,25 +154,53 @@ def _program_service(program: Mapping[str, Any], name: str, app: str) -> dict[st
 
 
 def left_behind(
-    services: Sequence[Mapping[str, Any]], app: str, found: Iterable[str], alerts: bool
+    services: Sequence[Mapping[str, Any]],
+    app: str,
+    found: Iterable[str],
+    alerts: bool,
+    ending: Collection[str] = (),
 ) -> dict[str, list[str]]:
-    """What an app's earlier pools have left on a host that now has these worker `services`.
+    """What earlier instances and pools of an app have left on a host.
 
-    `found` are the paths of units and of links to them. Returns the `units` of instances, to be
-    stopped, and all `files`, to be removed. The unit that sends `alerts` is no pool's.
+    Args:
+        services: The worker services that the host should have.
+        app: The name of the app.
+        found: The paths of units and of links to them, of environment files and of links to
+            releases.
+        alerts: Whether the unit that sends alerts stays; it is no pool's.
+        ending: The instances that still run. Their links tell what they run, and their units how.
+
+    Returns:
+        The `instances`, the `started_with` files that say that they should run, and the further
+        `files` of those that have ended.
     """
-    kept = {str(service[name]) for service in services for name in ("unit", "unit_file")}
-    if alerts:
-        kept.add(f"celery-{app}-alert@.service")
-    units, files = [], []
-    for name in sorted({Path(path).name for path in found} - kept):
-        pool, number = name.removeprefix(f"celery-{app}-").removesuffix(".service").split("@")
-        if number:
-            units.append(name)
-            files += [
-                f"/opt/celeryops/{app}/instances/{pool}{number}",
-                f"/etc/celeryops/{app}/instances/{pool}{number}.env",
-            ]
-        else:
-            files += [f"/etc/systemd/system/{name}", f"/etc/celeryops/{app}/pools/{pool}.env"]
-    return {"units": units, "files": files}
+    names = {Path(path).name for path in found}
+    prefix = f"celery-{app}-"
+    pools = {
+        name.removeprefix(prefix).removesuffix("@.service")
+        for name in names
+        if name.startswith(prefix) and name.endswith("@.service")
+    }
+    enabled = {
+        name.removeprefix(prefix).removesuffix(".service").replace("@", "")
+        for name in names
+        if name.startswith(prefix) and not name.endswith("@.service")
+    }
+    traces = {name.removesuffix(".env") for name in names}
+    instances = enabled | {name for name in traces if pool_of(name) in pools}
+    left = sorted(instances - {service["instance"] for service in services})
+    gone_pools = sorted(
+        pools
+        - {service["unit_file"][len(prefix) : -len("@.service")] for service in services}
+        - set(map(pool_of, ending))
+        - ({"alert"} if alerts else set())
+    )
+    return {
+        "instances": left,
+        "started_with": [f"/etc/celeryops/{app}/instances/{name}.env" for name in left],
+        "files": [
+            *(f"/opt/celeryops/{app}/instances/{name}" for name in left if name not in ending),
+            *(f"/etc/systemd/system/{prefix}{pool}@.service" for pool in gone_pools),
+            *(f"/etc/celeryops/{app}/pools/{pool}.env" for pool in gone_pools),
+        ],
+    }

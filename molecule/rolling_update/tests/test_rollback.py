@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +9,6 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-OPERATE = Path(__file__).resolve().parents[1] / "operate.yml"
-KEPT = "/etc/celeryops/monitoring/previous/complete"
 UNIT = "celery-monitoring-work@1.service"
 NEW = {"celery_app_packages": ["colorama"]}
 # Neither the application's source nor a package index can be read.
@@ -49,6 +43,7 @@ def new(before: str, operate: Callable[..., Any], state: Callable[[], State]) ->
     return release
 
 
+@pytest.mark.full
 def test_a_dry_run_shows_the_way_back_and_changes_nothing(
     before: str, new: str, operate: Callable[..., Any], state: Callable[[], State]
 ) -> None:
@@ -59,6 +54,7 @@ def test_a_dry_run_shows_the_way_back_and_changes_nothing(
     assert state() == as_it_was
 
 
+@pytest.mark.full
 def test_a_release_that_a_host_does_not_keep_is_refused(
     before: str,
     new: str,
@@ -136,21 +132,14 @@ def test_a_worker_that_does_not_run_is_no_hindrance(
 def test_a_rollback_that_was_killed_goes_on_to_where_it_wanted(
     before: str,
     new: str,
-    inventory: Path,
-    cluster: dict[str, Host],
+    begin: Callable[..., Any],
     operate: Callable[..., Any],
     state: Callable[[], State],
     load: Callable[..., Any],
-    all_done: Callable[[Any], None],
-    wait_until: Callable[..., None],
+    all_done: Callable[..., None],
 ) -> None:
     sending = load()
-    extra = json.dumps({"operation": "rollback"})
-    command = ["ansible-playbook", str(OPERATE), f"--inventory={inventory}", "--extra-vars", extra]
-    first = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
-    wait_until(lambda: cluster["worker2"].file(KEPT).exists, 900)
-    os.killpg(first.pid, signal.SIGKILL)
-    first.wait()
+    begin("rollback", until="worker2").kill()
     between = state()
     assert operate("rollback").errors == []
     after = state()

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
-import subprocess
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from testinfra.host import Host
 
-SCENARIO = Path(__file__).resolve().parents[1]
-OPERATE = SCENARIO / "operate.yml"
-SITE = SCENARIO.parent / "default/converge.yml"
-APPLICATION = SCENARIO.parents[1] / "examples/monitoring_app"
+UNIT = "celery-monitoring-work@1.service"
 KEPT = "/etc/celeryops/monitoring/previous/complete"
-# Seconds of tasks that keep all processes busy, and between them.
-LONG = ([20], 3.4)
 # The application starts and answers, and each process dies of the first task that it gets.
 DEADLY_TASKS = """
 
@@ -43,43 +33,17 @@ import monitoring_app.no_such_module
 State = dict[str, tuple[str, str]]
 
 
-@pytest.fixture(scope="session")
-def update(operate: Callable[..., Any]) -> Callable[..., Any]:
-    """Runs the rolling update: update(celery_app_packages=["six"])."""
-    return partial(operate, "rolling_update")
-
-
-@pytest.fixture
-def broken(tmp_path: Path) -> Callable[[str], str]:
-    """The application with more code at its end."""
-
-    def make(code: str) -> str:
-        copy = tmp_path / APPLICATION.name
-        left_out = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build")
-        shutil.copytree(APPLICATION, copy, ignore=left_out)
-        with (copy / "src/monitoring_app/celery.py").open("a", encoding="utf-8") as module:
-            module.write(code)
-        return str(copy)
-
-    return make
-
-
 def releases(state: State) -> set[str]:
     return {release for release, _started in state.values()}
-
-
-def gone_back(run: Any) -> str:
-    """Why worker1 runs again what it ran before."""
-    found = [error for error in run.errors if "worker1 runs again what it ran before" in error]
-    assert len(found) == 1, run.errors
-    return str(found[0])
 
 
 def test_an_update_under_load_loses_and_doubles_no_task(
     update: Callable[..., Any],
     state: Callable[[], State],
+    as_told: Callable[[Any], None],
     load: Callable[..., Any],
-    all_done: Callable[[Any], None],
+    all_done: Callable[..., None],
+    report: Callable[[Any], Any],
 ) -> None:
     before = state()
     sending = load()
@@ -89,10 +53,13 @@ def test_an_update_under_load_loses_and_doubles_no_task(
     after = state()
     assert releases(after).isdisjoint(releases(before))
     (release,) = releases(after)
-    assert (
-        f"{Path(release).name}: work1@worker1, work1@worker2, work1@worker3, work1@worker4"
-        in run.output
-    )
+    as_told(run)
+    page = report(run)
+    (old,) = releases(before)
+    for name in after:
+        assert f"work1@{name}" in " ".join(page.texts)
+    assert page.texts.count(f"{Path(old).name} → {Path(release).name}") == 4
+    assert page.texts.count("passed") == 4
     all_done(sending)
 
 
@@ -110,8 +77,9 @@ def test_a_batch_that_fails_goes_back_and_stops_the_roll(
     broken: Callable[[str], str],
     update: Callable[..., Any],
     state: Callable[[], State],
+    gone_back: Callable[[Any], str],
     load: Callable[..., Any],
-    all_done: Callable[[Any], None],
+    all_done: Callable[..., None],
 ) -> None:
     before = state()
     sending = load()
@@ -126,49 +94,52 @@ def test_a_batch_that_fails_goes_back_and_stops_the_roll(
 
 
 @pytest.mark.full
-def test_a_run_of_site_that_was_killed_is_finished_by_an_update(
-    inventory: Path,
-    cluster: dict[str, Host],
+@pytest.mark.parametrize("killed", ["site", "rolling_update"])
+def test_a_run_that_was_killed_is_finished_by_an_update(
+    begin: Callable[..., Any],
     update: Callable[..., Any],
     state: Callable[[], State],
+    as_told: Callable[[Any], None],
     load: Callable[..., Any],
-    all_done: Callable[[Any], None],
-    wait_until: Callable[..., None],
+    all_done: Callable[..., None],
+    killed: str,
 ) -> None:
     before = state()
-    sending = load()
-    command = ["ansible-playbook", str(SITE), f"--inventory={inventory}"]
-    first = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
-    wait_until(lambda: cluster["worker2"].file(KEPT).exists, 900)
-    os.killpg(first.pid, signal.SIGKILL)
-    first.wait()
+    # What brings the release of the inventory, and another one.
+    changed = {"rolling_update": {"celery_app_packages": ["tomli"]}}.get(killed, {})
+    sending = load("uneven")
+    begin(killed, until="worker2", **changed).kill()
     between = state()
-    run = update()
+    run = update(**changed)
     assert run.errors == []
     after = state()
     assert releases(after).isdisjoint(releases(before))
     assert len(releases(after)) == 1
     assert after["worker1"] == between["worker1"]
+    as_told(run)
     all_done(sending)
 
 
 @pytest.mark.full
 def test_a_drain_goes_on_when_the_broker_has_been_silent(
-    inventory: Path, cluster: dict[str, Host], tmp_path: Path, wait_until: Callable[..., None]
+    cluster: dict[str, Host],
+    broker_unit: str,
+    begin: Callable[..., Any],
+    wait_until: Callable[..., None],
 ) -> None:
-    output = tmp_path / "output"
-    command = ["ansible-playbook", str(OPERATE), f"--inventory={inventory}", "--limit=worker1"]
     # As after an interruption: nobody asks for health then, and the drain meets the broker first.
     cluster["worker1"].check_output(f"mkdir {Path(KEPT).parent} && echo '[]' > {KEPT}")
-    cluster["broker1"].check_output("systemctl kill --signal=STOP redis-server.service")
+    cluster["broker1"].check_output(f"systemctl kill --signal=STOP {broker_unit}")
     try:
-        with output.open("w", encoding="utf-8") as file:
-            run = subprocess.Popen(command, stdout=file)
+        run = begin("rolling_update", "--limit=worker1", until="worker1")
         again = "RETRYING: [worker1]: The nodes run out of tasks"
-        wait_until(lambda: again in output.read_text("utf-8") or run.poll() is not None, 900)
+        wait_until(
+            lambda: again in run.output.read_text("utf-8") or run.process.poll() is not None, 900
+        )
     finally:
-        cluster["broker1"].check_output("systemctl kill --signal=CONT redis-server.service")
-    assert run.wait() == 0, output.read_text("utf-8")
+        cluster["broker1"].check_output(f"systemctl kill --signal=CONT {broker_unit}")
+    code, output = run.end()
+    assert code == 0, output
 
 
 def test_a_dry_run_shows_the_plan_and_changes_nothing(
@@ -187,7 +158,9 @@ def test_a_limited_update_changes_what_it_is_limited_to(
     update: Callable[..., Any], state: Callable[[], State]
 ) -> None:
     before = state()
-    assert update("--limit=worker1", celery_app_packages=["idna"]).errors == []
+    run = update("--limit=worker1", celery_app_packages=["idna"])
+    assert run.errors == []
+    assert "3 of 4 hosts keep working" in run.output
     limited = state()
     assert limited["worker1"][0] != before["worker1"][0]
     assert limited["worker2"] == before["worker2"]
@@ -212,6 +185,7 @@ def test_a_release_that_fails_its_canary_goes_back(
     broken: Callable[[str], str],
     update: Callable[..., Any],
     state: Callable[[], State],
+    gone_back: Callable[[Any], str],
     module: Callable[..., dict[str, Any]],
 ) -> None:
     before = state()
@@ -230,10 +204,10 @@ def test_a_host_that_can_not_be_drained_in_time_goes_on(
     state: Callable[[], State],
     module: Callable[..., dict[str, Any]],
     load: Callable[..., Any],
-    all_done: Callable[[Any], None],
+    all_done: Callable[..., None],
 ) -> None:
     before = state()
-    sending = load(LONG)
+    sending = load("long")
     changed = {"celery_app_packages": ["six"], "celery_worker_watchdog": 120}
     run = update(celery_worker_drain_timeout=2, **changed)
     assert "worker1 was left as it was, since it could not be drained" in " ".join(run.errors)
@@ -243,7 +217,11 @@ def test_a_host_that_can_not_be_drained_in_time_goes_on(
 
 
 def test_a_host_that_can_not_be_written_goes_back(
-    cluster: dict[str, Host], update: Callable[..., Any], state: Callable[[], State]
+    cluster: dict[str, Host],
+    update: Callable[..., Any],
+    state: Callable[[], State],
+    report: Callable[[Any], Any],
+    gone_back: Callable[[Any], str],
 ) -> None:
     before = state()
     busy = "/etc/celeryops/monitoring/settings.json"
@@ -256,5 +234,34 @@ def test_a_host_that_can_not_be_written_goes_back(
         cluster["worker1"].check_output(f"umount {busy}")
     error = gone_back(run)
     assert "settings.json" in error
+    page = report(run)
+    assert "went back to what ran before" in page.texts
+    assert any("settings.json" in text for text in page.texts)
+    assert page.texts.count("not touched") == 3
     assert not cluster["worker1"].file("/etc/celeryops/monitoring/instances/added1.env").exists
     assert releases(state()) == releases(before)
+
+
+@pytest.mark.full
+def test_a_crash_before_does_not_speak_against_a_change(
+    cluster: dict[str, Host],
+    update: Callable[..., Any],
+    state: Callable[[], State],
+    wait_until: Callable[..., None],
+) -> None:
+    worker = cluster["worker1"]
+    assert update("--limit=worker1").errors == []
+    worker.check_output(f"systemctl kill --signal=KILL {UNIT}")
+    restarts = f"systemctl show --property=NRestarts --value {UNIT}"
+    wait_until(lambda: worker.check_output(restarts) == "1")
+    wait_until(lambda: worker.service(UNIT).is_running)
+    before = state()
+    queues = ["default", "checks"]
+    added = [{"name": "added", "queues": queues, "concurrency": 1}]
+    work = [{"name": "work", "queues": queues, "concurrency": 2}]
+    run = update("--limit=worker1", celery_worker_pools=work + added)
+    assert run.errors == []
+    assert worker.service("celery-monitoring-added@1.service").is_running
+    assert update("--limit=worker1").errors == []
+    assert not worker.service("celery-monitoring-added@1.service").is_running
+    assert state() == before

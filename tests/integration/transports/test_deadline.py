@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._client import (
     Client,
 )
 from ansible_collections.celeryops.cluster.plugins.module_utils._errors import BrokerError
+from ansible_collections.celeryops.cluster.plugins.module_utils._link import Link
 from ansible_collections.celeryops.cluster.tests.integration.transports.brokers import (
     Brokers,
     Transport,
@@ -85,6 +87,35 @@ def test_closing(
     client.queue_sizes(["some"])
     with brokers.frozen(server), at_most(CLOSE_SECONDS):
         client.close()
+
+
+@pytest.mark.parametrize("name", ["prefixed", "amqps"])
+def test_a_connection_that_was_given_up_has_one_thread(
+    transports: dict[str, Transport], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """It is closed when the step that was left behind has ended: TLS with two ends the process."""
+    may_end, has_ended, closed = threading.Event(), threading.Event(), threading.Event()
+    alone: list[bool] = []
+
+    def step(_connection: object) -> None:
+        may_end.wait(60.0)
+        has_ended.set()
+
+    def close(link: Link, *, complete: bool) -> None:
+        alone.append(has_ended.is_set())
+        original(link, complete=complete)
+        closed.set()
+
+    original = Link.close
+    monkeypatch.setattr(Link, "close", close)
+    with (
+        Client(transports[name].broker, 1.0) as client,
+        pytest.raises(BrokerError, match="didn't answer within"),
+    ):
+        client.run(step)
+    may_end.set()
+    assert closed.wait(60.0)
+    assert alone == [True]
 
 
 def test_one_sentinel_that_is_frozen(brokers: Brokers) -> None:

@@ -13,7 +13,9 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._client import C
 from ansible_collections.celeryops.cluster.plugins.module_utils._control_file import (
     Broker,
     Cluster,
+    Node,
 )
+from ansible_collections.celeryops.cluster.plugins.module_utils._recording import look
 from ansible_collections.celeryops.cluster.plugins.modules import celery_pool
 from ansible_collections.celeryops.cluster.tests.fleet.nodes import Fleet
 from ansible_collections.celeryops.cluster.tests.integration.transports.brokers import Brokers
@@ -60,6 +62,11 @@ def test_a_duplicate_is_found(broker: Broker, size: int) -> None:
     with Client(broker, 30.0) as client:
         assert client.call("ping", nodes=names(size)).duplicates == [names(size)[3]]
         assert client.duplicates == [names(size)[3]]
+
+
+def test_a_look_of_a_recording_sees_all_nodes(broker: Broker, size: int) -> None:
+    known = {name: Node(name, "test", "cpu", "prefork", ("cpu",), 1) for name in names(size)}
+    assert sorted(look(Cluster(broker, nodes=known), 10.0)["nodes"]) == sorted(names(size))
 
 
 def test_an_unknown_fleet_is_discovered(broker: Broker, size: int) -> None:

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.celeryops.cluster.plugins.module_utils._client import Client
+from ansible_collections.celeryops.cluster.plugins.module_utils._control_file import Cluster, Node
 from ansible_collections.celeryops.cluster.plugins.module_utils._errors import BrokerError
+from ansible_collections.celeryops.cluster.plugins.module_utils._recording import look
 from ansible_collections.celeryops.cluster.plugins.module_utils._replies import Gathering
 from ansible_collections.celeryops.cluster.tests.integration.transports.brokers import (
     Brokers,
@@ -42,6 +44,20 @@ def test_how_many_workers_a_command_reaches(
         client.call("ping", nodes=[transport.node])
         client.call("ping", nodes=[transport.node, "gone@test"], patience=0.3)
     assert reached == ([None, None] if name.startswith("amqp") else [1, 1])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_look_of_a_recording(served: dict[str, Transport], name: str) -> None:
+    transport = served[name]
+    queue = f"{name}_tasks"
+    known = {
+        transport.node: Node(transport.node, "test", "solo", "solo", (queue,), 1),
+        "gone@test": Node("gone@test", "test", "solo", "solo", ("of_nobody",), 1),
+    }
+    seen = look(Cluster(transport.broker, nodes=known), 10.0)
+    assert seen["nodes"] == {transport.node: {"done": 0, "release": None, "paused": False}}
+    assert seen["queues"][queue] == 0
+    assert "of_nobody" in seen["queues"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -93,6 +93,52 @@ def test_a_task_that_comes_late_starts_the_wait_anew(fleet: Make, worker: Make) 
     assert client.now > 2.0 + 1.5
 
 
+def task(number: int, key: str) -> dict[str, Any]:
+    return {"id": str(number), "name": "nap", "delivery_info": {"routing_key": key}}
+
+
+def test_a_queue_is_drained_and_the_others_go_on(fleet: Make, worker: Make) -> None:
+    mails = Wish("drained", None, queues=frozenset({"mail"}))
+    others = [task(1, "default"), task(2, "0.0.1.1.default")]
+    client = fleet(
+        a1=worker(consumed=["default", "mail"], running=others),
+        b1=worker(consumed=["mail"]),
+        c1=worker(consumed=["default"], running=others),
+    )
+    cluster = inventory(client, queues=("default", "mail"))
+    result = set_workers(client, cluster, list(client.workers), mails)
+    assert result["drained"]
+    assert result["nodes"]["a1@w1"]["before"] == {"state": "consuming", "queues": ["mail"]}
+    assert {name: known.consumed for name, known in client.workers.items()} == {
+        "a1@w1": ["default"],
+        "b1@w1": [],
+        "c1@w1": ["default"],
+    }
+    assert not set_workers(client, cluster, list(client.workers), mails)["changed"]
+    again = replace(mails, state="consuming")
+    assert set_workers(client, cluster, ["a1@w1", "b1@w1"], again)["changed"]
+    assert client.workers["a1@w1"].consumed == ["default", "mail"]
+    assert client.workers["b1@w1"].consumed == ["mail"]
+
+
+@pytest.mark.parametrize("key", ["mail", "0.0.1.mail", "order.paid"])
+def test_tasks_of_a_queue_are_waited_for(fleet: Make, worker: Make, key: str) -> None:
+    # It can't be told from which queue the last one came.
+    mails = Wish("drained", None, "resume", frozenset({"mail"}))
+    client = fleet(a1=worker(consumed=["default", "mail"], running=[task(1, key)]))
+    with pytest.raises(CeleryOpsError, match="still runs or holds 1 tasks") as caught:
+        set_workers(client, inventory(client, queues=("default", "mail")), ["a1@w1"], mails)
+    assert [task["id"] for task in caught.value.result["remaining"]["a1@w1"]] == ["1"]
+    assert client.workers["a1@w1"].consumed == ["default", "mail"]
+
+
+def test_an_unknown_queue_is_refused(fleet: Make, worker: Make) -> None:
+    client = fleet(a1=worker())
+    text, _result = failed(client, Wish("paused", None, queues=frozenset({"mial"})))
+    assert text == "no node consumes from mial by the inventory; known: default."
+    assert client.commands() == []
+
+
 def test_tasks_with_a_time_to_come_do_not_count(fleet: Make, worker: Make) -> None:
     assert done(fleet(a1=worker(eta=60.0)), DRAINED)["drained"]
 

@@ -7,6 +7,7 @@ import pytest
 from ansible_collections.celeryops.cluster.plugins.plugin_utils._limits import (
     celery_options,
     limit_problems,
+    memory_problem,
     unit_settings,
 )
 
@@ -60,3 +61,28 @@ def test_limits_of_celery() -> None:
 def test_limits_of_systemd() -> None:
     assert unit_settings(ALL) == {"Nice": "-5", "CPUQuota": "150%", "MemoryMax": "2G"}
     assert unit_settings({"nice": 0}) == {"Nice": "0"}
+
+
+SERVICES: list[dict[str, Any]] = [
+    {"instance": "cpu2", "limits": {"MemoryMax": "2G"}},
+    {"instance": "io3", "limits": {"MemoryMax": "512M", "Nice": "5"}},
+    {"instance": "web2", "limits": {}},
+]
+
+
+def test_memory_that_is_not_enough_for_both() -> None:
+    meminfo = "MemTotal:  4000000 kB\nMemAvailable:    2097152 kB\n"
+    assert memory_problem(SERVICES, "w1", meminfo) == (
+        "w1 has 2048M of memory available, and the instances that surge starts beside the old ones "
+        "may take 2560M (cpu2 2G, io3 512M): free memory, lower memory_max in celery_worker_pools, "
+        "or set celery_worker_strategy to drain."
+    )
+
+
+@pytest.mark.parametrize("available", ["2621440", "9000000"])
+def test_memory_that_is_enough_for_both(available: str) -> None:
+    assert memory_problem(SERVICES, "w1", f"MemAvailable: {available} kB\n") == ""
+
+
+def test_memory_without_limits_is_not_counted() -> None:
+    assert memory_problem(SERVICES[2:], "w1", "MemAvailable: 1 kB\n") == ""

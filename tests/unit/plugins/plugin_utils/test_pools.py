@@ -81,11 +81,17 @@ def test_instances_of_a_host() -> None:
     found = pool_instances([GOOD | {"instances": 2}], "worker1")
     assert [item["node"] for item in found] == ["cpu1@worker1", "cpu2@worker1"]
     assert [item["instance"] for item in found] == ["cpu1", "cpu2"]
+    numbered = pool_instances([GOOD], "worker1", {"cpu": [3]})
+    assert [item["node"] for item in numbered] == ["cpu3@worker1"]
 
 
 def test_nodes_of_the_cluster() -> None:
-    nodes = cluster_nodes({"w1": [GOOD], "w2": [GOOD | {"concurrency": "3"}]}, "1.0-ab")
-    assert nodes["cpu1@w2"] == {
+    nodes = cluster_nodes(
+        {"w1": [GOOD], "w2": [GOOD | {"concurrency": "3"}]},
+        "1.0-ab",
+        {"w1": {}, "w2": {"cpu": [2]}},
+    )
+    assert nodes["cpu2@w2"] == {
         "host": "w2",
         "pool": "cpu",
         "kind": "prefork",
@@ -93,16 +99,16 @@ def test_nodes_of_the_cluster() -> None:
         "size": 3,
         "release": "1.0-ab",
     }
-    assert set(nodes) == {"cpu1@w1", "cpu1@w2"}
+    assert set(nodes) == {"cpu1@w1", "cpu2@w2"}
 
 
 def test_a_node_of_uncounted_processors_has_one_process_at_least() -> None:
     pool = GOOD | {"concurrency": "cpus*2"}
-    assert cluster_nodes({"w1": [pool]}, None)["cpu1@w1"]["size"] == 1
+    assert cluster_nodes({"w1": [pool]}, None, {"w1": {}})["cpu1@w1"]["size"] == 1
 
 
 def test_a_pool_that_autoscales() -> None:
     pool = {"name": "web", "queues": ["web"], "autoscale": {"min": 2, "max": "8"}}
     assert pool_problems([pool]) == []
-    node = cluster_nodes({"w1": [pool]}, None)["web1@w1"]
+    node = cluster_nodes({"w1": [pool]}, None, {"w1": {}})["web1@w1"]
     assert (node["size"], node["autoscale"]) == (2, [2, 8])

@@ -4,6 +4,7 @@ from typing import Any
 
 from ansible_collections.celeryops.cluster.plugins.plugin_utils._reports import (
     cause,
+    ending_lines,
     health_lines,
     release_lines,
     remaining_tasks,
@@ -24,6 +25,11 @@ def test_the_longest_running_task_comes_first() -> None:
         "cpu1@w1: 3 tasks left: shop.report since 35 s (id-2), shop.report since 2 s (id-1), "
         "shop.report waits (id-3)"
     ]
+
+
+def test_the_time_that_is_left_is_told() -> None:
+    (line,) = remaining_tasks({"cpu1@w1": [task(1, 35.4)]}, 3570)
+    assert line == "cpu1@w1: 1 task left, 3570 s for them: shop.report since 35 s (id-1)"
 
 
 def test_a_node_that_holds_many_tasks_still_has_one_line() -> None:
@@ -67,4 +73,15 @@ def test_the_nodes_stand_in_a_table() -> None:
         "node       release  processes  active  reserved  canary  verdict",
         "cpu1@w1    1.4      4          2       0         0.02 s  healthy",
         "mail1@w10  -        -          -       -         -       doesn't answer within 5.0 s",
+    ]
+
+
+def test_an_instance_that_is_still_ending() -> None:
+    unit = {
+        "item": {"instance": "cpu1"},
+        "status": {"ActiveExitTimestampMonotonic": "905400000"},
+    }
+    link = {"item": unit, "stat": {"lnk_target": "../releases/1.3.0-ef56"}}
+    assert ending_lines([link], "w1", "1000.71 3000.00\n") == [
+        "cpu1@w1 (release 1.3.0-ef56) is still ending, since 95 s"
     ]

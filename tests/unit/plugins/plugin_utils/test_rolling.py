@@ -38,7 +38,10 @@ def test_what_is_no_size_is_refused(serial: list[int | str]) -> None:
 
 def test_the_plan_tells_releases_and_who_keeps_working() -> None:
     lines = plan_lines(
-        [["w1"], ["w2", "w3"]], {"w1": ["1.3", "1.3"], "w2": ["1.4"], "w3": ["1.2", "1.3"]}, "1.4"
+        [["w1"], ["w2", "w3"]],
+        {"w1": ["1.3", "1.3"], "w2": ["1.4"], "w3": ["1.2", "1.3"]},
+        "1.4",
+        ["w1", "w2", "w3"],
     )
     assert lines == [
         "Batch 1 of 2: w1 (1.3 -> 1.4); 2 of 3 hosts keep working",
@@ -47,5 +50,17 @@ def test_the_plan_tells_releases_and_who_keeps_working() -> None:
     ]
 
 
+def test_a_host_that_surges_keeps_working() -> None:
+    running = {"w1": ["1.3"], "w2": ["1.3"]}
+    lines = plan_lines([["w1", "w2"]], running, "1.4", ["w1", "w2"], ["w1"])
+    assert lines == ["Batch 1 of 1: w1 (1.3 -> 1.4), w2 (1.3 -> 1.4); 1 of 2 hosts keep working"]
+
+
 def test_the_plan_names_the_hosts_that_keep_what_they_run() -> None:
-    assert plan_lines([["w1"], ["w2"]], {}, "1.4") == ["Nothing that runs changes on w1, w2"]
+    lines = plan_lines([["w1"], ["w2"]], {}, "1.4", ["w1", "w2"])
+    assert lines == ["Nothing that runs changes on w1, w2"]
+
+
+def test_a_limited_plan_counts_the_hosts_that_it_leaves_alone() -> None:
+    lines = plan_lines([["w1"]], {"w1": ["1.3"]}, "1.4", ["w1", "w2", "w3"])
+    assert lines == ["Batch 1 of 1: w1 (1.3 -> 1.4); 2 of 3 hosts keep working"]

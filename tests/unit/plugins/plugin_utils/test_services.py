@@ -148,27 +148,40 @@ def test_a_program_is_a_service() -> None:
     ]
 
 
-def test_what_pools_that_have_left_leave_behind() -> None:
+UNITS = "/etc/systemd/system"
+LINKS = "/opt/celeryops/shop/instances"
+STARTED = "/etc/celeryops/shop/instances"
+
+
+def test_what_instances_and_pools_that_have_left_leave_behind() -> None:
     services = worker_services([POOL], "shop", "w1", "shop:app", stop_timeout=60, watchdog=0)
-    units = "/etc/systemd/system"
     found = [
-        f"{units}/celery-shop-cpu@.service",
-        f"{units}/celery-shop-old@.service",
-        f"{units}/celery-shop-alert@.service",
-        *(f"{units}/multi-user.target.wants/celery-shop-cpu@{n}.service" for n in (1, 2, 3)),
-        f"{units}/multi-user.target.wants/celery-shop-old@1.service",
+        f"{UNITS}/celery-shop-cpu@.service",
+        f"{UNITS}/celery-shop-old@.service",
+        f"{UNITS}/celery-shop-alert@.service",
+        *(f"{UNITS}/multi-user.target.wants/celery-shop-cpu@{n}.service" for n in (1, 2, 3)),
+        f"{LINKS}/cpu4",
+        f"{STARTED}/cpu5.env",
+        f"{STARTED}/old1.env",
+        f"{STARTED}/program2.env",
     ]
-    assert left_behind(services, "shop", found, alerts=True) == {
-        "units": ["celery-shop-cpu@3.service", "celery-shop-old@1.service"],
+    left = left_behind(services, "shop", found, alerts=True)
+    assert left == {
+        "instances": ["cpu3", "cpu4", "cpu5", "old1"],
+        "started_with": [f"{STARTED}/{name}.env" for name in ("cpu3", "cpu4", "cpu5", "old1")],
         "files": [
-            "/opt/celeryops/shop/instances/cpu3",
-            "/etc/celeryops/shop/instances/cpu3.env",
-            "/etc/systemd/system/celery-shop-old@.service",
+            *(f"{LINKS}/{name}" for name in ("cpu3", "cpu4", "cpu5", "old1")),
+            f"{UNITS}/celery-shop-old@.service",
             "/etc/celeryops/shop/pools/old.env",
-            "/opt/celeryops/shop/instances/old1",
-            "/etc/celeryops/shop/instances/old1.env",
         ],
     }
+
+
+def test_an_instance_that_is_still_ending_keeps_its_link_and_its_unit() -> None:
+    found = [f"{UNITS}/celery-shop-old@.service", f"{LINKS}/old1", f"{LINKS}/old2"]
+    left = left_behind([], "shop", found, alerts=False, ending=["old2"])
+    assert left["instances"] == ["old1", "old2"]
+    assert left["files"] == [f"{LINKS}/old1"]
 
 
 def test_the_unit_of_alerts_leaves_with_them() -> None:
