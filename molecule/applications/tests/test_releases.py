@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ APP = Path(__file__).resolve().parents[3] / "examples/monitoring_app"
 RELEASES = "/opt/celeryops/monitoring/releases"
 MIGRATED = "/var/lib/celeryops/monitoring/migrated"
 WORK = "celery-monitoring-work@1.service"
+# Nothing listens there, so whoever asked it would fail.
+INDEX = "http://nobody:hidd3n@127.0.0.1:9/"
 
 Site = Callable[..., Any]
 
@@ -102,12 +105,19 @@ def test_a_repository_is_fetched_by_the_controller_alone(
     assert run.changed == {"app1": 0}, run.output
 
 
+@pytest.mark.full
 def test_a_branch_that_has_moved_is_another_release(
-    site: Site, repository: Path, git: Callable[..., None]
+    site: Site, repository: Path, git: Callable[..., None], tmp_path: Path
 ) -> None:
-    branch = {"celery_app_source": f"git+file://{repository}", "celery_app_version": "main"}
+    branch = {
+        "celery_app_source": f"git+file://{repository}",
+        "celery_app_version": "main",
+        "celery_secrets_dir": str(tmp_path / "none"),
+    }
     before = planned(site("--check", "--diff", **branch))
     assert before.startswith("main-")
+    # The URL in there may hold a password.
+    assert stat.S_IMODE((tmp_path / "none").stat().st_mode) == 0o700
     (repository / "src/monitoring_app/more.py").touch()
     git("add", "--all")
     git("commit", "--message=second")
@@ -148,6 +158,7 @@ def git_server(host: Host, repository: Path, tmp_path: Path) -> Iterator[dict[st
     host.check_output("apt-get purge --yes git")
 
 
+@pytest.mark.full
 def test_a_key_lets_the_controller_into_a_repository(
     host: Host, site: Site, git_server: dict[str, str], tmp_path: Path
 ) -> None:
@@ -178,6 +189,7 @@ def wheelhouse(play: Callable[..., Any], tmp_path_factory: pytest.TempPathFactor
     return directory
 
 
+@pytest.mark.full
 def test_wheels_that_cannot_be_had(host: Host, play: Callable[..., Any], tmp_path: Path) -> None:
     directory = tmp_path / "wheels"
     run = play(
@@ -204,8 +216,13 @@ def pinned(wheelhouse: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     "source",
-    [str(APP), "{wheelhouse}/monitoring_app-1.0.0-py3-none-any.whl", "monitoring_app==1.0.0"],
-    ids=["directory", "wheel", "requirement"],
+    [
+        pytest.param(str(APP), id="directory"),
+        pytest.param(
+            "{wheelhouse}/monitoring_app-1.0.0-py3-none-any.whl", id="wheel", marks=pytest.mark.full
+        ),
+        pytest.param("monitoring_app==1.0.0", id="requirement", marks=pytest.mark.full),
+    ],
 )
 def test_a_wheelhouse_stands_in_for_the_index(
     host: Host, site: Site, wheelhouse: Path, source: str
@@ -214,13 +231,11 @@ def test_a_wheelhouse_stands_in_for_the_index(
     run = site(
         celery_app_source=source.format(wheelhouse=wheelhouse),
         celery_app_wheelhouse=str(wheelhouse),
-        # Nothing listens there, so whoever asked it would fail.
-        celery_pip_index_url="http://127.0.0.1:9/",
+        celery_pip_index_url=INDEX,
     )
     assert not run.errors, run.output
     assert running(host) != before
-    # The index's URL may hold a password.
-    assert host.check_output(f"cd {RELEASES}/{running(host)}; ls -d wheels pip.conf || true") == ""
+    assert not host.file(f"{RELEASES}/{running(host)}/wheels").exists
 
 
 def test_building_wheels_leaves_what_was_there(host: Host, wheelhouse: Path) -> None:
@@ -229,6 +244,7 @@ def test_building_wheels_leaves_what_was_there(host: Host, wheelhouse: Path) -> 
     assert host.check_output("ls -d /tmp/*.celeryops || true") == ""
 
 
+@pytest.mark.full
 def test_a_pool_whose_kind_the_wheelhouse_lacks(
     site: Site, state: Callable[[], list[str]], wheelhouse: Path
 ) -> None:
@@ -239,6 +255,15 @@ def test_a_pool_whose_kind_the_wheelhouse_lacks(
     assert state() == before
 
 
+@pytest.mark.full
+def test_an_index_tells_nobody_its_password(host: Host, site: Site) -> None:
+    run = site("--diff", "-vvv", celery_app_packages=["tzlocal"], celery_pip_index_url=INDEX)
+    refused(run, "app1 finds no ")
+    assert "hidd3n" not in run.output
+    assert host.check_output("grep -rl hidd3n /etc /opt /tmp /var/lib/celeryops || true") == ""
+
+
+@pytest.mark.full
 def test_pinned_requirements_hold_for_what_builds(
     host: Host,
     site: Site,
@@ -264,6 +289,10 @@ def test_pinned_requirements_hold_for_what_builds(
 
 
 MISTAKES = {
+    "less than no releases": (
+        {"celery_app_keep_releases": -1},
+        "celery_app_keep_releases is -1: set 0 or more.",
+    ),
     "a ref that isn't there": (
         {"celery_app_source": f"git+file://{APP.parents[1]}", "celery_app_version": "v0-nowhere"},
         "can't be fetched at celery_app_version 'v0-nowhere'",
@@ -287,6 +316,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("variables", "sentence"), MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_leaves_what_runs_alone(
     site: Site, state: Callable[[], list[str]], variables: dict[str, Any], sentence: str
@@ -296,6 +326,7 @@ def test_a_mistake_leaves_what_runs_alone(
     assert state() == before
 
 
+@pytest.mark.full
 def test_after_a_failed_command_the_first_one_runs_again(
     host: Host, site: Site, state: Callable[[], list[str]]
 ) -> None:
@@ -323,6 +354,7 @@ def test_a_wheel_for_another_python(
     assert state() == before
 
 
+@pytest.mark.full
 def test_requirements_with_a_wrong_hash(
     site: Site, state: Callable[[], list[str]], tmp_path: Path
 ) -> None:
@@ -336,6 +368,7 @@ def test_requirements_with_a_wrong_hash(
     assert state() == before
 
 
+@pytest.mark.full
 def test_a_full_disk_leaves_what_runs_alone(
     host: Host, site: Site, state: Callable[[], list[str]]
 ) -> None:
