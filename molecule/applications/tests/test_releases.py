@@ -251,7 +251,7 @@ def test_a_pool_whose_kind_the_wheelhouse_lacks(
     before = state()
     pool = {"name": "work", "kind": "gevent", "queues": ["default", "checks"], "concurrency": 1}
     run = site(celery_app_wheelhouse=str(wheelhouse), celery_worker_pools=[pool])
-    refused(run, "app1 finds no gevent in celery_app_wheelhouse that fits its Python and machine")
+    refused(run, "app1 finds no gevent>=24.11 in celery_app_wheelhouse that fits")
     assert state() == before
 
 
