@@ -169,10 +169,17 @@ def load(application: Callable[[str], Any]) -> Iterator[Callable[..., Load]]:
         application(STOP_LOAD)
 
 
+@pytest.fixture(scope="session")
+def done(application: Callable[[str], Any]) -> Callable[[str], dict[str, int]]:
+    """How often each task was done whose id begins so."""
+    return lambda name: application(DONE.format(name=name))
+
+
 @pytest.fixture
 def all_done(
     cluster: dict[str, Host],
     application: Callable[[str], Any],
+    done: Callable[[str], dict[str, int]],
     wait_until: Callable[..., None],
 ) -> Callable[..., None]:
     """Ends the load and waits for its tasks: each must have been done, and no process been lost.
@@ -184,9 +191,8 @@ def all_done(
         application(STOP_LOAD)
         sent = load.sent.result()
         assert sent > 0
-        done = DONE.format(name=load.name)
-        wait_until(lambda: len(application(done)) >= sent, 300)
-        times = application(done)
+        wait_until(lambda: len(done(load.name)) >= sent, 300)
+        times = done(load.name)
         assert len(times) == sent
         doubled = {id: count for id, count in times.items() if count > 1}
         assert len(doubled) <= again, doubled
@@ -216,16 +222,22 @@ class Beginning:
         return code, self.output.read_text("utf-8")
 
 
+@pytest.fixture(scope="session")
+def changing(cluster: dict[str, Host]) -> Callable[[str], Callable[[], bool]]:
+    """Whether the change of a host is under way, as what begin() waits for."""
+    return lambda name: lambda: bool(cluster[name].file(KEPT).exists)
+
+
 @pytest.fixture
 def begin(
-    inventory: Path, tmp_path: Path, cluster: dict[str, Host], wait_until: Callable[..., None]
+    inventory: Path, tmp_path: Path, wait_until: Callable[..., None]
 ) -> Callable[..., Beginning]:
-    """Runs a playbook of the collection until the change of a host is under way, and longer.
+    """Runs a playbook of the collection until something is so, and longer.
 
-    begin("rolling_update", until="worker2", celery_app_packages=["six"])
+    begin("rolling_update", until=changing("worker2"), celery_app_packages=["six"])
     """
 
-    def run(name: str, *options: str, until: str, **variables: Any) -> Beginning:
+    def run(name: str, *options: str, until: Callable[[], bool], **variables: Any) -> Beginning:
         output = tmp_path / f"{uuid4().hex}.log"
         extra = json.dumps({"operation": name, **variables})
         command = ["ansible-playbook", str(OPERATE), f"--inventory={inventory}", *options]
@@ -237,8 +249,7 @@ def begin(
                 stderr=file,
                 start_new_session=True,
             )
-        there = cluster[until].file(KEPT)
-        wait_until(lambda: there.exists or process.poll() is not None, 900)
+        wait_until(lambda: until() or process.poll() is not None, 900)
         assert process.poll() is None, output.read_text("utf-8")
         return Beginning(process, output)
 

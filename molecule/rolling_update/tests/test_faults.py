@@ -57,6 +57,7 @@ def power(host: Host, action: str) -> None:
 def test_a_host_that_dies_in_the_middle_stops_the_roll(
     cluster: dict[str, Host],
     begin: Callable[..., Any],
+    changing: Callable[[str], Callable[[], bool]],
     update: Callable[..., Any],
     state: Callable[[], State],
     as_told: Callable[[Any], None],
@@ -67,7 +68,7 @@ def test_a_host_that_dies_in_the_middle_stops_the_roll(
     before = state()
     changed = {"celery_app_packages": ["toml"]}
     sending = load()
-    run = begin("rolling_update", until="worker2", **changed)
+    run = begin("rolling_update", until=changing("worker2"), **changed)
     power(cluster["worker2"], "kill")
     try:
         code, output = run.end()
@@ -96,6 +97,7 @@ def test_a_broker_that_restarts_in_the_middle_harms_nothing(
     cluster: dict[str, Host],
     broker_unit: str,
     begin: Callable[..., Any],
+    changing: Callable[[str], Callable[[], bool]],
     update: Callable[..., Any],
     state: Callable[[], State],
     as_told: Callable[[Any], None],
@@ -105,7 +107,7 @@ def test_a_broker_that_restarts_in_the_middle_harms_nothing(
     before = state()
     changed = {"celery_worker_watchdog": 240}
     sending = load("uneven")
-    run = begin("rolling_update", until="worker2", **changed)
+    run = begin("rolling_update", until=changing("worker2"), **changed)
     cluster["broker1"].check_output(f"systemctl restart {broker_unit}")
     code, output = run.end()
     # It survives, or says why it stopped.

@@ -133,13 +133,14 @@ def test_a_rollback_that_was_killed_goes_on_to_where_it_wanted(
     before: str,
     new: str,
     begin: Callable[..., Any],
+    changing: Callable[[str], Callable[[], bool]],
     operate: Callable[..., Any],
     state: Callable[[], State],
     load: Callable[..., Any],
     all_done: Callable[..., None],
 ) -> None:
     sending = load()
-    begin("rollback", until="worker2").kill()
+    begin("rollback", until=changing("worker2")).kill()
     between = state()
     assert operate("rollback").errors == []
     after = state()
