@@ -184,22 +184,24 @@ def all_done(
 ) -> Callable[..., None]:
     """Ends the load and waits for its tasks: each must have been done, and no process been lost.
 
-    Each must have been done once, but for `again` tasks at most, which may have been done twice.
+    Each must have been done once, but for `again` tasks at most, which may have been done twice,
+    and `lost` tasks at most, which may not have been done.
     """
 
-    def check(load: Load, again: int = 0) -> None:
+    def check(load: Load, again: int = 0, lost: int = 0) -> None:
         application(STOP_LOAD)
         sent = load.sent.result()
         assert sent > 0
-        wait_until(lambda: len(done(load.name)) >= sent, 300)
+        wait_until(lambda: len(done(load.name)) >= sent - lost, 300)
         times = done(load.name)
-        assert len(times) == sent
+        assert sent - lost <= len(times) <= sent
         doubled = {id: count for id, count in times.items() if count > 1}
         assert len(doubled) <= again, doubled
         assert set(doubled.values()) <= {2}, doubled
         since = f"journalctl --quiet --unit='celery-monitoring-work@*' --since=@{load.begun:.0f}"
-        lost = {name: cluster[name].run(f"{since} --grep=WorkerLostError") for name in WORKERS}
-        assert {name: found.stdout for name, found in lost.items()} == dict.fromkeys(WORKERS, "")
+        grep = f"{since} --grep=WorkerLostError"
+        losses = {name: cluster[name].run(grep).stdout for name in WORKERS}
+        assert losses == dict.fromkeys(WORKERS, "")
 
     return check
 
@@ -276,6 +278,16 @@ def broker_unit(cluster: dict[str, Host]) -> str:
     """The broker's service on broker1."""
     kind = cluster["broker1"].ansible.get_variables().get("celery_broker_kind", "redis")
     return {"redis": "redis-server.service", "rabbitmq": "rabbitmq-server.service"}[kind]
+
+
+@pytest.fixture(scope="session")
+def lost_with_a_host(broker_unit: str) -> int:
+    """How many tasks a host with one instance may take with it when it dies.
+
+    Redis hands a task out before Celery notes there who has it (BRPOP in kombu's transport), so
+    that the one that is on its way at that moment is lost.
+    """
+    return int(broker_unit.startswith("redis"))
 
 
 @pytest.fixture(scope="session")

@@ -63,6 +63,7 @@ def test_a_host_that_dies_in_the_middle_stops_the_roll(
     as_told: Callable[[Any], None],
     load: Callable[..., Any],
     all_done: Callable[..., None],
+    lost_with_a_host: int,
     wait_until: Callable[..., None],
 ) -> None:
     before = state()
@@ -89,7 +90,7 @@ def test_a_host_that_dies_in_the_middle_stops_the_roll(
     assert after["worker1"] == between["worker1"]
     as_told(again)
     # What it ran when it died runs again elsewhere; it may have been done and not yet acknowledged.
-    all_done(sending, again=PROCESSES)
+    all_done(sending, again=PROCESSES, lost=lost_with_a_host)
 
 
 @pytest.mark.full
