@@ -31,6 +31,8 @@ PLAIN = Path(__file__).parent / "plain"
 PYTHON = "/opt/celeryops/monitoring/current/venv/bin/python"
 HOSTS, PROCESSES = 4, 8
 STRATEGIES = ["drain", "surge"]
+# The collection's defaults, which the scenario shortens; tasks of ten minutes need them.
+DEFAULTS = {"celery_worker_stop_timeout": 3600, "celery_settings": {}}
 # Each update brings another value of this setting, as a restart brings no release either.
 WATCHDOG = iter(range(120, 300, 30))
 
@@ -129,7 +131,7 @@ class Rig:
     def update(self, strategy: str) -> None:
         """The rolling update, by a strategy; `drain` is the default."""
         how = {} if strategy == "drain" else {"celery_worker_strategy": strategy}
-        self.play(OPERATE, celery_worker_watchdog=next(WATCHDOG), **how)
+        self.play(OPERATE, celery_worker_watchdog=next(WATCHDOG), **DEFAULTS, **how)
 
     def _container(self, host: str) -> str:
         found = json.loads(
@@ -241,6 +243,7 @@ def main() -> None:
         print(f"\nChanging {HOSTS} hosts under load (load {os.getloadavg()[0]:.1f})\n")
         print("| | tasks | lost | doubled | busy before | lowest | seconds |")
         print("|---|---|---|---|---|---|---|", flush=True)
+        rig.update("drain")
         rig.play(PLAIN / "install.yml")
         try:
             restart = "`systemctl restart` in a serial play"

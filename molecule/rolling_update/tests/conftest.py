@@ -169,31 +169,39 @@ def load(application: Callable[[str], Any]) -> Iterator[Callable[..., Load]]:
         application(STOP_LOAD)
 
 
+@pytest.fixture(scope="session")
+def done(application: Callable[[str], Any]) -> Callable[[str], dict[str, int]]:
+    """How often each task was done whose id begins so."""
+    return lambda name: application(DONE.format(name=name))
+
+
 @pytest.fixture
 def all_done(
     cluster: dict[str, Host],
     application: Callable[[str], Any],
+    done: Callable[[str], dict[str, int]],
     wait_until: Callable[..., None],
 ) -> Callable[..., None]:
     """Ends the load and waits for its tasks: each must have been done, and no process been lost.
 
-    Each must have been done once, but for `again` tasks at most, which may have been done twice.
+    Each must have been done once, but for `again` tasks at most, which may have been done twice,
+    and `lost` tasks at most, which may not have been done.
     """
 
-    def check(load: Load, again: int = 0) -> None:
+    def check(load: Load, again: int = 0, lost: int = 0) -> None:
         application(STOP_LOAD)
         sent = load.sent.result()
         assert sent > 0
-        done = DONE.format(name=load.name)
-        wait_until(lambda: len(application(done)) >= sent, 300)
-        times = application(done)
-        assert len(times) == sent
+        wait_until(lambda: len(done(load.name)) >= sent - lost, 300)
+        times = done(load.name)
+        assert sent - lost <= len(times) <= sent
         doubled = {id: count for id, count in times.items() if count > 1}
         assert len(doubled) <= again, doubled
         assert set(doubled.values()) <= {2}, doubled
         since = f"journalctl --quiet --unit='celery-monitoring-work@*' --since=@{load.begun:.0f}"
-        lost = {name: cluster[name].run(f"{since} --grep=WorkerLostError") for name in WORKERS}
-        assert {name: found.stdout for name, found in lost.items()} == dict.fromkeys(WORKERS, "")
+        grep = f"{since} --grep=WorkerLostError"
+        losses = {name: cluster[name].run(grep).stdout for name in WORKERS}
+        assert losses == dict.fromkeys(WORKERS, "")
 
     return check
 
@@ -216,16 +224,22 @@ class Beginning:
         return code, self.output.read_text("utf-8")
 
 
+@pytest.fixture(scope="session")
+def changing(cluster: dict[str, Host]) -> Callable[[str], Callable[[], bool]]:
+    """Whether the change of a host is under way, as what begin() waits for."""
+    return lambda name: lambda: bool(cluster[name].file(KEPT).exists)
+
+
 @pytest.fixture
 def begin(
-    inventory: Path, tmp_path: Path, cluster: dict[str, Host], wait_until: Callable[..., None]
+    inventory: Path, tmp_path: Path, wait_until: Callable[..., None]
 ) -> Callable[..., Beginning]:
-    """Runs a playbook of the collection until the change of a host is under way, and longer.
+    """Runs a playbook of the collection until something is so, and longer.
 
-    begin("rolling_update", until="worker2", celery_app_packages=["six"])
+    begin("rolling_update", until=changing("worker2"), celery_app_packages=["six"])
     """
 
-    def run(name: str, *options: str, until: str, **variables: Any) -> Beginning:
+    def run(name: str, *options: str, until: Callable[[], bool], **variables: Any) -> Beginning:
         output = tmp_path / f"{uuid4().hex}.log"
         extra = json.dumps({"operation": name, **variables})
         command = ["ansible-playbook", str(OPERATE), f"--inventory={inventory}", *options]
@@ -237,8 +251,7 @@ def begin(
                 stderr=file,
                 start_new_session=True,
             )
-        there = cluster[until].file(KEPT)
-        wait_until(lambda: there.exists or process.poll() is not None, 900)
+        wait_until(lambda: until() or process.poll() is not None, 900)
         assert process.poll() is None, output.read_text("utf-8")
         return Beginning(process, output)
 
@@ -265,6 +278,16 @@ def broker_unit(cluster: dict[str, Host]) -> str:
     """The broker's service on broker1."""
     kind = cluster["broker1"].ansible.get_variables().get("celery_broker_kind", "redis")
     return {"redis": "redis-server.service", "rabbitmq": "rabbitmq-server.service"}[kind]
+
+
+@pytest.fixture(scope="session")
+def lost_with_a_host(broker_unit: str) -> int:
+    """How many tasks a host with one instance may take with it when it dies.
+
+    Redis hands a task out before Celery notes there who has it (BRPOP in kombu's transport), so
+    that the one that is on its way at that moment is lost.
+    """
+    return int(broker_unit.startswith("redis"))
 
 
 @pytest.fixture(scope="session")

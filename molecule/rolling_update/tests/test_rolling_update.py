@@ -97,6 +97,7 @@ def test_a_batch_that_fails_goes_back_and_stops_the_roll(
 @pytest.mark.parametrize("killed", ["site", "rolling_update"])
 def test_a_run_that_was_killed_is_finished_by_an_update(
     begin: Callable[..., Any],
+    changing: Callable[[str], Callable[[], bool]],
     update: Callable[..., Any],
     state: Callable[[], State],
     as_told: Callable[[Any], None],
@@ -108,7 +109,7 @@ def test_a_run_that_was_killed_is_finished_by_an_update(
     # What brings the release of the inventory, and another one.
     changed = {"rolling_update": {"celery_app_packages": ["tomli"]}}.get(killed, {})
     sending = load("uneven")
-    begin(killed, until="worker2", **changed).kill()
+    begin(killed, until=changing("worker2"), **changed).kill()
     between = state()
     run = update(**changed)
     assert run.errors == []
@@ -125,13 +126,14 @@ def test_a_drain_goes_on_when_the_broker_has_been_silent(
     cluster: dict[str, Host],
     broker_unit: str,
     begin: Callable[..., Any],
+    changing: Callable[[str], Callable[[], bool]],
     wait_until: Callable[..., None],
 ) -> None:
     # As after an interruption: nobody asks for health then, and the drain meets the broker first.
     cluster["worker1"].check_output(f"mkdir {Path(KEPT).parent} && echo '[]' > {KEPT}")
     cluster["broker1"].check_output(f"systemctl kill --signal=STOP {broker_unit}")
     try:
-        run = begin("rolling_update", "--limit=worker1", until="worker1")
+        run = begin("rolling_update", "--limit=worker1", until=changing("worker1"))
         again = "RETRYING: [worker1]: The nodes run out of tasks"
         wait_until(
             lambda: again in run.output.read_text("utf-8") or run.process.poll() is not None, 900

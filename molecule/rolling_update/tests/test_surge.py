@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 from testinfra.host import Host
 
-OPERATE = Path(__file__).resolve().parents[1] / "operate.yml"
 WORKERS = ["worker1", "worker2", "worker3", "worker4"]
 STARTED = "/etc/celeryops/monitoring/instances"
 LINKS = "/opt/celeryops/monitoring/instances"
@@ -29,12 +23,6 @@ TASKS = """
 import json
 from monitoring_app.tasks.operations import work
 print(json.dumps([work.delay(20, f"{name}-{{number}}").id for number in range(8)]))
-"""
-DONE = """
-import json
-from collections import Counter
-from monitoring_app import ledger
-print(json.dumps(Counter(id for id in ledger.read() if id.startswith("{name}"))))
 """
 # It consumes from one of its two queues only.
 LACKING = [
@@ -61,6 +49,7 @@ def frozen(
     cluster: dict[str, Host],
     numbers: Callable[[str], list[int]],
     application: Callable[[str], Any],
+    done: Callable[[str], dict[str, int]],
     module: Callable[..., dict[str, Any]],
     wait_until: Callable[..., None],
 ) -> Iterator[tuple[str, Callable[[], None]]]:
@@ -87,9 +76,8 @@ def frozen(
 
     yield f"work{number}", release
     host.run(f"pkill --signal CONT --parent {main}")
-    done = DONE.format(name=name)
-    wait_until(lambda: len(application(done)) == 8)
-    assert set(application(done).values()) == {1}
+    wait_until(lambda: len(done(name)) == 8)
+    assert set(done(name).values()) == {1}
 
 
 def state_of(host: Host, instance: str) -> str:
@@ -206,7 +194,7 @@ def test_a_surge_that_was_killed_is_finished_by_another_run(
     moment: str,
     strategy: str,
     watchdog: int,
-    inventory: Path,
+    begin: Callable[..., Any],
     operate: Callable[..., Any],
     cluster: dict[str, Host],
     numbers: Callable[[str], list[int]],
@@ -219,20 +207,12 @@ def test_a_surge_that_was_killed_is_finished_by_another_run(
     (old,) = (f"work{number}" for number in numbers("worker1"))
     sending = load()
     change = {"celery_worker_watchdog": watchdog, **NEW}
-    extra = {"operation": "rolling_update", "celery_worker_strategy": "surge", **change}
-    command = ["ansible-playbook", str(OPERATE), f"--inventory={inventory}", "--limit=worker1"]
-    first = subprocess.Popen(
-        [*command, "--extra-vars", json.dumps(extra)],
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
     reached = {
         "starting": lambda: len(numbers("worker1")) == 2,
         "stopping": lambda: state_of(host, old) != "active",
     }
-    wait_until(reached[moment], 900)
-    os.killpg(first.pid, signal.SIGKILL)
-    first.wait()
+    update = partial(begin, "rolling_update", "--limit=worker1", **change)
+    update(celery_worker_strategy="surge", until=reached[moment]).kill()
     run = operate("rolling_update", "--limit=worker1", celery_worker_strategy=strategy, **change)
     assert run.errors == []
     after = state()
