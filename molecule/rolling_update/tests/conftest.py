@@ -281,6 +281,17 @@ def broker_unit(cluster: dict[str, Host]) -> str:
 
 
 @pytest.fixture(scope="session")
+def power(cluster: dict[str, Host]) -> Callable[[str, str], None]:
+    """Switches a host off or on, as docker kill and docker start do: power("worker2", "kill")."""
+
+    def switch(name: str, action: str) -> None:
+        container = cluster[name].ansible.get_variables()["ansible_host"]
+        subprocess.run(["docker", action, container], check=True, capture_output=True)
+
+    return switch
+
+
+@pytest.fixture(scope="session")
 def lost_with_a_host(broker_unit: str) -> int:
     """How many tasks a host with one instance may take with it when it dies.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -47,15 +46,10 @@ def releases(state: State) -> set[str]:
     return {release for release, _started in state.values()}
 
 
-def power(host: Host, action: str) -> None:
-    """Switch a host off or on, as docker kill and docker start do."""
-    container = host.ansible.get_variables()["ansible_host"]
-    subprocess.run(["docker", action, container], check=True, capture_output=True)
-
-
 @pytest.mark.full
 def test_a_host_that_dies_in_the_middle_stops_the_roll(
     cluster: dict[str, Host],
+    power: Callable[[str, str], None],
     begin: Callable[..., Any],
     changing: Callable[[str], Callable[[], bool]],
     update: Callable[..., Any],
@@ -70,11 +64,11 @@ def test_a_host_that_dies_in_the_middle_stops_the_roll(
     changed = {"celery_app_packages": ["toml"]}
     sending = load()
     run = begin("rolling_update", until=changing("worker2"), **changed)
-    power(cluster["worker2"], "kill")
+    power("worker2", "kill")
     try:
         code, output = run.end()
     finally:
-        power(cluster["worker2"], "start")
+        power("worker2", "start")
     assert code != 0
     assert re.search(r"^\[ERROR\]: .*", output, re.MULTILINE), output
     assert re.search(r"^worker2 +: .*(unreachable|failed)=[1-9]", output, re.MULTILINE), output

@@ -60,6 +60,24 @@ def test_what_can_not_be_done_is_refused(
 
 
 @pytest.mark.full
+def test_a_host_that_is_off_is_told_of(
+    cluster: dict[str, Host],
+    power: Callable[[str, str], None],
+    operate: Callable[..., Any],
+    wait_until: Callable[..., None],
+) -> None:
+    power(REMOVED, "kill")
+    try:
+        removal = operate("scale", celery_worker_remove=REMOVED)
+        entry = operate("site", "--limit=worker1")
+    finally:
+        power(REMOVED, "start")
+        wait_until(lambda: cluster[REMOVED].service(UNIT).is_running)
+    assert f"{REMOVED} can't be reached, so that it can't be drained" in " ".join(removal.errors)
+    assert f"work1@{REMOVED}" in " ".join(entry.errors)
+
+
+@pytest.mark.full
 def test_all_hosts_have_to_learn_that_one_leaves(operate: Callable[..., Any]) -> None:
     run = operate("scale", "--limit=worker1,worker4", celery_worker_remove=REMOVED)
     assert "leave out --limit" in " ".join(run.errors)
