@@ -123,7 +123,7 @@ integration: venv-dev image ## The modules against real brokers and workers: TAR
 	tests/integration/rig.sh down
 	pytest tests/integration/transports -m "$${TESTS:-not full}"
 
-SCENARIO ?= default rabbitmq workers rolling_update applications
+SCENARIO ?= default rabbitmq workers rolling_update
 molecule: venv-dev image ## Molecule scenarios: SCENARIO=rabbitmq, default those that represent each capability
 	set -e; for scenario in $(SCENARIO); do \
 	  tests/quietly.sh "molecule-$$scenario" molecule test --scenario-name "$$scenario"; done
