@@ -60,15 +60,29 @@ def test_what_can_not_be_done_is_refused(
     assert set(run.changed.values()) <= {0}
 
 
+@pytest.fixture
+def unreachable(tmp_path: Path) -> str:
+    """The option by which worker4 can't be reached."""
+    nowhere = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+    inventory = tmp_path / "unreachable.json"
+    inventory.write_text(json.dumps({"all": {"hosts": {REMOVED: nowhere}}}))
+    return f"--inventory={inventory}"
+
+
 @pytest.mark.full
 def test_a_host_that_can_not_be_reached_can_not_be_drained(
-    operate: Callable[..., Any], tmp_path: Path
+    operate: Callable[..., Any], unreachable: str
 ) -> None:
-    unreachable = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
-    inventory = tmp_path / "unreachable.json"
-    inventory.write_text(json.dumps({"all": {"hosts": {REMOVED: unreachable}}}))
-    run = operate("scale", f"--inventory={inventory}", celery_worker_remove=REMOVED)
+    run = operate("scale", unreachable, celery_worker_remove=REMOVED)
     assert f"{REMOVED} can't be reached, so that it can't be drained" in " ".join(run.errors)
+
+
+@pytest.mark.full
+def test_a_host_that_can_not_be_reached_keeps_no_other_from_coming_in(
+    begin: Callable[..., Any], unreachable: str
+) -> None:
+    code, output = begin("site", unreachable, "--limit=worker1", until=lambda: True).end()
+    assert code == 0, output
 
 
 @pytest.mark.full
