@@ -290,7 +290,7 @@ def test_pinned_requirements_hold_for_what_builds(
 
 MISTAKES = {
     "less than no releases": (
-        {"celery_app_keep_releases": -1},
+        {"celery_app_keep_releases": "-1"},
         "celery_app_keep_releases is -1: set 0 or more.",
     ),
     "a ref that isn't there": (
