@@ -211,8 +211,8 @@ def test_a_surge_that_was_killed_is_finished_by_another_run(
         "starting": lambda: len(numbers("worker1")) == 2,
         "stopping": lambda: state_of(host, old) != "active",
     }
-    update = partial(begin, "rolling_update", "--limit=worker1", **change)
-    update(celery_worker_strategy="surge", until=reached[moment]).kill()
+    surging = {"celery_worker_strategy": "surge", **change}
+    begin("rolling_update", "--limit=worker1", until=reached[moment], **surging).kill()
     run = operate("rolling_update", "--limit=worker1", celery_worker_strategy=strategy, **change)
     assert run.errors == []
     after = state()
