@@ -18,9 +18,8 @@ options:
   serial:
     description:
       - The sizes of the batches, each a number or a share of all hosts such as C(25%). The last one
-        holds until all hosts have their batch.
-    type: list
-    elements: raw
+        holds until all hosts have their batch. A list, one size, or text with commas.
+    type: raw
     required: true
 """
 
@@ -43,11 +42,13 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.celeryops.cluster.plugins.plugin_utils._rolling import batches
+from ansible_collections.celeryops.cluster.plugins.plugin_utils._scaling import names
 
 
-def _batches(hosts: Sequence[str], serial: Sequence[int | str]) -> list[list[str]]:
+def _batches(hosts: Sequence[str], serial: Sequence[int | str] | int | str) -> list[list[str]]:
+    sizes = names(str(serial) if isinstance(serial, int) else serial)
     try:
-        return batches(hosts, serial)
+        return batches(hosts, sizes)
     except ValueError as error:
         raise AnsibleFilterError(f"celery_worker_serial: {error}") from error
 

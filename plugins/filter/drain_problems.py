@@ -8,7 +8,7 @@ short_description: Says what is wrong with a wish to drain
 version_added: 0.2.0
 author: The celeryops.cluster authors (@celeryops)
 description:
-  - A sentence for each name that nobody bears, and one for queues that would be left alone.
+  - A sentence for each name that nobody bears.
 options:
   _input:
     description: The nodes of the inventory, as P(celeryops.cluster.cluster_nodes#filter) has them.
@@ -28,16 +28,12 @@ options:
     type: list
     elements: string
     required: true
-  allow_unserved:
-    description: Whether queues may be left without a consumer.
-    type: boolean
-    required: true
 """
 
 EXAMPLES = r"""
 - name: The pool can be drained
   ansible.builtin.assert:
-    that: nodes | celeryops.cluster.drain_problems(hosts, 'cpu', [], false) | length == 0
+    that: nodes | celeryops.cluster.drain_problems(hosts, 'cpu', []) | length == 0
 """
 
 RETURN = r"""

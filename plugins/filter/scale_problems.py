@@ -28,17 +28,13 @@ options:
     type: list
     elements: string
     required: true
-  allow_unserved:
-    description: Whether queues may be left without a consumer.
-    type: boolean
-    required: true
 """
 
 EXAMPLES = r"""
 - name: The pool can be resized
   ansible.builtin.assert:
     that: >-
-      nodes | celeryops.cluster.scale_problems({'cpu': 8}, hosts, [], false) | length == 0
+      nodes | celeryops.cluster.scale_problems({'cpu': 8}, hosts, []) | length == 0
 """
 
 RETURN = r"""

@@ -33,27 +33,17 @@ _value:
 """
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ansible_collections.celeryops.cluster.plugins.plugin_utils._layers import is_layer
-from ansible_collections.celeryops.cluster.plugins.plugin_utils._pools import unknown_variables
-
-_ROLES = Path(__file__).resolve().parents[2] / "roles"
-
-
-def _known() -> set[str]:
-    specs = [
-        yaml.safe_load(file.read_text(encoding="utf-8"))["argument_specs"]
-        for file in _ROLES.glob("*/meta/argument_specs.yml")
-    ]
-    return {name for spec in specs for entry in spec.values() for name in entry.get("options", {})}
+from ansible_collections.celeryops.cluster.plugins.plugin_utils._variables import (
+    unknown_variables,
+    variable_types,
+)
 
 
 def _unknown_variables(names: Sequence[str]) -> list[str]:
-    return unknown_variables([name for name in names if not is_layer(name)], _known())
+    return unknown_variables([name for name in names if not is_layer(name)], variable_types())
 
 
 class FilterModule:

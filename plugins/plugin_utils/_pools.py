@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.celeryops.cluster.plugins.plugin_utils._guesses import did_you_mean
@@ -133,16 +133,6 @@ def _size_problems(pool: Mapping[str, Any], kind: Any) -> list[str]:
 
 def _is_positive(value: Any) -> bool:
     return re.match(r"[1-9][0-9]*\Z", str(value)) is not None and not isinstance(value, bool)
-
-
-def unknown_variables(names: Iterable[str], known: Iterable[str]) -> list[str]:
-    """A sentence for each of `names` that is not in `known`, with the nearest one that is."""
-    known = sorted(known)
-    return [
-        f"Unknown variable {name}{did_you_mean(name, known)}: correct its name or remove it."
-        for name in sorted(names)
-        if name not in known
-    ]
 
 
 def pool_instances(

@@ -7,7 +7,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.celeryops.cluster.plugins.module_utils._nodes import listed
+from ansible_collections.celeryops.cluster.plugins.module_utils._nodes import (
+    is_direct_queue,
+    listed,
+    pool_of,
+)
 from ansible_collections.celeryops.cluster.plugins.module_utils._pool import CEILING, RESIZABLE
 from ansible_collections.celeryops.cluster.plugins.module_utils._pool_file import RANGE, SIZE
 from ansible_collections.celeryops.cluster.plugins.plugin_utils._guesses import did_you_mean
@@ -31,7 +35,6 @@ def scale_problems(
     sizes: Any,
     hosts: Collection[str],
     leaving: Collection[str],
-    allow_unserved: bool,
 ) -> list[str]:
     """What is wrong with what the playbook `scale` is asked for, a sentence each.
 
@@ -40,7 +43,6 @@ def scale_problems(
         sizes: By pool, the number of processes, or `min` and `max` of one that autoscales.
         hosts: Those of the run.
         leaving: Those that leave the cluster.
-        allow_unserved: Whether queues may be left without a consumer.
     """
     if not sizes and not leaving:
         return [
@@ -54,15 +56,11 @@ def scale_problems(
         for pool, size in sizes.items()
         for problem in _size_problems(nodes, pool, size, set(hosts) - set(leaving))
     ]
-    return problems + _leaving_problems(nodes, leaving, allow_unserved)
+    return problems + _leaving_problems(nodes, leaving)
 
 
 def drain_problems(
-    nodes: Nodes,
-    hosts: Collection[str],
-    pool: str,
-    queues: Sequence[str],
-    allow_unserved: bool,
+    nodes: Nodes, hosts: Collection[str], pool: str, queues: Sequence[str]
 ) -> list[str]:
     """What is wrong with what the playbook `drain` is asked for, a sentence each.
 
@@ -71,7 +69,6 @@ def drain_problems(
         hosts: Those of the run.
         pool: The only pool that is drained; empty for all.
         queues: The only queues that are; empty for all.
-        allow_unserved: Whether queues may be left without a consumer.
     """
     problems = []
     if pool:
@@ -79,25 +76,49 @@ def drain_problems(
             f"celery_worker_drain_pool: {problem}" for problem in _pool_problems(nodes, pool, hosts)
         ]
     known = _queues(nodes.values())
-    problems += [
+    return problems + [
         f"celery_worker_drain_queues: no pool of the inventory consumes from '{queue}'"
         f"{did_you_mean(queue, known)}: it has {listed(known)}."
         for queue in queues
         if queue not in known
     ]
-    if problems or queues:
-        return problems
-    staying = [
-        node
-        for node in nodes.values()
-        if node["host"] not in hosts or node["pool"] != (pool or node["pool"])
+
+
+def unserved_queues(
+    nodes: Nodes, answers: Mapping[str, Any], hosts: Collection[str], pool: str = ""
+) -> list[str]:
+    """The queues that nobody consumes from any more when hosts, or a pool of theirs, stop.
+
+    Both count: the nodes that the inventory has, and those that consume now. So a node that is
+    drained already, or dead, is no consumer that is left.
+
+    Args:
+        nodes: The nodes of the inventory, as control.json lists them.
+        answers: By node, its `active_queues`.
+        hosts: Those that stop.
+        pool: The only pool of theirs that does; empty for all.
+    """
+    consuming = [
+        {
+            "host": name.partition("@")[2],
+            "pool": pool_of(name),
+            "queues": [
+                queue["name"]
+                for queue in answer["active_queues"] or []
+                if not is_direct_queue(queue["name"])
+            ],
+        }
+        for name, answer in answers.items()
     ]
-    if (unserved := known - _queues(staying)) and not allow_unserved:
-        return [
-            f"{_nobody(unserved)}: name the hosts to drain by --limit and leave others, or set "
-            "celery_worker_allow_unserved to let their tasks wait."
+    lost: set[str] = set()
+    for each in (list(nodes.values()), consuming):
+        staying = [
+            node
+            for node in each
+            if node["host"] not in hosts or node["pool"] != (pool or node["pool"])
         ]
-    return []
+        lost |= _queues(each) - _queues(staying)
+    return sorted(lost)
 
 
 def pool_resizes(
@@ -194,7 +215,7 @@ def _pool_problems(nodes: Nodes, pool: str, hosts: Collection[str]) -> list[str]
     return []
 
 
-def _leaving_problems(nodes: Nodes, leaving: Collection[str], allow_unserved: bool) -> list[str]:
+def _leaving_problems(nodes: Nodes, leaving: Collection[str]) -> list[str]:
     known = {node["host"] for node in nodes.values()}
     problems = [
         f"celery_worker_remove: no host of celery_worker is named '{host}'"
@@ -202,26 +223,13 @@ def _leaving_problems(nodes: Nodes, leaving: Collection[str], allow_unserved: bo
         for host in leaving
         if host not in known
     ]
-    if problems:
-        return problems
-    if known and not known - set(leaving):
+    if not problems and known and not known - set(leaving):
         return ["celery_worker_remove names all hosts of celery_worker: leave one of them."]
-    staying = [node for node in nodes.values() if node["host"] not in leaving]
-    unserved = _queues(nodes.values()) - _queues(staying)
-    if unserved and not allow_unserved:
-        return [
-            f"{_nobody(unserved)}: leave a host that does, or set celery_worker_allow_unserved to "
-            "let their tasks wait."
-        ]
-    return []
+    return problems
 
 
 def _queues(nodes: Iterable[Mapping[str, Any]]) -> set[str]:
     return {queue for node in nodes for queue in node["queues"]}
-
-
-def _nobody(queues: Iterable[str]) -> str:
-    return f"No node would be left that consumes from {listed(queues)}"
 
 
 def _change(values: Mapping[str, Any]) -> str:

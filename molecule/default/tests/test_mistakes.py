@@ -46,6 +46,10 @@ FORESEEN = {
         {"celery_app_source": "/nowhere/app"},
         "celery_app_source: '/nowhere/app' is no wheel, sdist or project directory",
     ),
+    "text in place of a list": (
+        {"celery_app_packages": '["six"]'},
+        "celery_app_packages is the text '[\"six\"]' and has to be a list",
+    ),
     "a short password": ({"celery_broker_password": "short"}, "celery_broker_password is shorter"),
 }
 # Only the release itself can tell these, when it is installed and before anything runs it.

@@ -70,11 +70,16 @@ def unreachable(tmp_path: Path) -> str:
 
 
 @pytest.mark.full
-def test_a_host_that_can_not_be_reached_can_not_be_drained(
-    operate: Callable[..., Any], unreachable: str
+@pytest.mark.parametrize("playbook", ["scale", "rolling_update"])
+def test_a_host_that_can_not_be_reached_stops_the_run_before_any_change(
+    operate: Callable[..., Any], unreachable: str, playbook: str
 ) -> None:
-    run = operate("scale", unreachable, celery_worker_remove=REMOVED)
-    assert f"{REMOVED} can't be reached, so that it can't be drained" in " ".join(run.errors)
+    run = operate(playbook, unreachable, celery_worker_remove=REMOVED)
+    (error,) = run.errors
+    assert error.startswith(f"{REMOVED} can't be reached (")
+    assert "--limit 'all:!worker4'" in error
+    assert "celery_worker_remove_dead" in error
+    assert set(run.changed.values()) == {0}
 
 
 @pytest.mark.full

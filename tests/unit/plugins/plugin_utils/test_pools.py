@@ -8,7 +8,6 @@ from ansible_collections.celeryops.cluster.plugins.plugin_utils._pools import (
     cluster_nodes,
     pool_instances,
     pool_problems,
-    unknown_variables,
 )
 
 GOOD: dict[str, Any] = {"name": "cpu", "queues": ["default"], "concurrency": 2}
@@ -65,16 +64,6 @@ def test_two_pools_of_one_name() -> None:
 
 def test_an_entry_that_is_no_mapping() -> None:
     assert "entry 1 is no mapping" in pool_problems(["cpu"])[0]
-
-
-def test_unknown_variables_come_with_a_guess() -> None:
-    known = ["celery_worker_pools", "celery_user"]
-    names = ["celery_user", "celery_worker_pool", "celery_quantum_flux"]
-    assert unknown_variables(names, known) == [
-        "Unknown variable celery_quantum_flux: correct its name or remove it.",
-        "Unknown variable celery_worker_pool (did you mean 'celery_worker_pools'?): "
-        "correct its name or remove it.",
-    ]
 
 
 def test_instances_of_a_host() -> None:

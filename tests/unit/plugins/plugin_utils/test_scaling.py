@@ -12,6 +12,7 @@ from ansible_collections.celeryops.cluster.plugins.plugin_utils._scaling import 
     pool_resizes,
     scale_problems,
     size_lines,
+    unserved_queues,
 )
 
 
@@ -45,7 +46,7 @@ def test_names_are_a_list_or_text(given: Any) -> None:
     ],
 )
 def test_pools_that_can_be_resized(sizes: Any) -> None:
-    assert scale_problems(NODES, sizes, HOSTS, [], False) == []
+    assert scale_problems(NODES, sizes, HOSTS, []) == []
 
 
 @pytest.mark.parametrize(
@@ -64,67 +65,54 @@ def test_pools_that_can_be_resized(sizes: Any) -> None:
     ],
 )
 def test_pools_that_can_not_be_resized(sizes: Any, says: str) -> None:
-    (problem,) = scale_problems(NODES, sizes, HOSTS, [], False)
+    (problem,) = scale_problems(NODES, sizes, HOSTS, [])
     assert problem.startswith(f"celery_worker_sizes: {says}")
 
 
 def test_a_pool_is_on_a_host_of_the_run() -> None:
-    (problem,) = scale_problems(NODES, {"web": {"min": 1, "max": 2}}, ["w2"], [], False)
+    (problem,) = scale_problems(NODES, {"web": {"min": 1, "max": 2}}, ["w2"], [])
     assert "no host of this run has pool 'web': name one of w1" in problem
     # A host that leaves isn't resized before.
-    assert scale_problems(NODES, {"web": {"min": 1, "max": 2}}, HOSTS, ["w1"], True)
+    assert scale_problems(NODES, {"web": {"min": 1, "max": 2}}, HOSTS, ["w1"])
 
 
 def test_a_pool_that_differs_by_host() -> None:
     nodes = {**NODES, "web1@w2": node("w2", "web", "web")}
-    (problem,) = scale_problems(nodes, {"web": 4}, HOSTS, [], False)
+    (problem,) = scale_problems(nodes, {"web": 4}, HOSTS, [])
     assert "autoscales on some hosts only" in problem
 
 
 @pytest.mark.parametrize("sizes", [{}, [8], "8"])
 def test_something_is_asked_for(sizes: Any) -> None:
-    assert len(scale_problems(NODES, sizes, HOSTS, [], False)) == 1
+    assert len(scale_problems(NODES, sizes, HOSTS, [])) == 1
 
 
 @pytest.mark.parametrize(
-    ("leaving", "allowed", "says"),
+    ("leaving", "says"),
     [
-        (["w3"], True, "no host of celery_worker is named 'w3'"),
-        (["w1", "w2"], True, "names all hosts of celery_worker: leave one of them."),
-        (["w1"], False, "No node would be left that consumes from web: leave a host that does, or"),
+        (["w3"], "no host of celery_worker is named 'w3'"),
+        (["w1", "w2"], "names all hosts of celery_worker: leave one of them."),
     ],
 )
-def test_hosts_that_can_not_leave(leaving: list[str], allowed: bool, says: str) -> None:
-    (problem,) = scale_problems(NODES, {}, HOSTS, leaving, allowed)
+def test_hosts_that_can_not_leave(leaving: list[str], says: str) -> None:
+    (problem,) = scale_problems(NODES, {}, HOSTS, leaving)
     assert says in problem
 
 
-def test_hosts_that_can_leave() -> None:
-    assert scale_problems(NODES, {}, HOSTS, ["w2"], False) == []
-    assert scale_problems(NODES, {}, HOSTS, ["w1"], True) == []
+def test_a_host_that_can_leave() -> None:
+    assert scale_problems(NODES, {}, HOSTS, ["w2"]) == []
 
 
 @pytest.mark.parametrize(
-    ("hosts", "pool", "queues", "allowed"),
-    [
-        (["w2"], "", [], False),
-        (["w2"], "cpu", [], False),
-        (HOSTS, "cpu", [], False),
-        (HOSTS, "web", [], True),
-        (HOSTS, "", [], True),
-        (HOSTS, "", ["web"], False),
-    ],
+    ("hosts", "pool", "queues"), [(["w2"], "", []), (HOSTS, "web", []), (HOSTS, "", ["web"])]
 )
-def test_what_can_be_drained(hosts: list[str], pool: str, queues: list[str], allowed: bool) -> None:
-    assert drain_problems(NODES, hosts, pool, queues, allowed) == []
+def test_what_can_be_drained(hosts: list[str], pool: str, queues: list[str]) -> None:
+    assert drain_problems(NODES, hosts, pool, queues) == []
 
 
 @pytest.mark.parametrize(
     ("hosts", "pool", "queues", "says"),
     [
-        (HOSTS, "", [], "No node would be left that consumes from default, web: name the hosts to"),
-        (["w1"], "", [], "No node would be left that consumes from web"),
-        (["w1"], "web", [], "No node would be left that consumes from web"),
         (["w2"], "web", [], "celery_worker_drain_pool: no host of this run has pool 'web'"),
         (
             HOSTS,
@@ -136,8 +124,41 @@ def test_what_can_be_drained(hosts: list[str], pool: str, queues: list[str], all
     ],
 )
 def test_what_can_not_be_drained(hosts: list[str], pool: str, queues: list[str], says: str) -> None:
-    (problem,) = drain_problems(NODES, hosts, pool, queues, False)
+    (problem,) = drain_problems(NODES, hosts, pool, queues)
     assert problem.startswith(says)
+
+
+def consuming(**queues: list[str]) -> dict[str, Any]:
+    """What the nodes w1 and w2 of pool cpu, under other numbers than at first, consume from."""
+    return {
+        f"cpu7@{host}": {"active_queues": [{"name": name} for name in names]}
+        for host, names in queues.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("hosts", "pool", "unserved"),
+    [
+        (["w2"], "", []),
+        (["w2"], "cpu", []),
+        (HOSTS, "cpu", []),
+        (HOSTS, "", ["default", "web"]),
+        (["w1"], "", ["web"]),
+        (["w1"], "web", ["web"]),
+    ],
+)
+def test_queues_that_no_node_of_the_inventory_would_serve(
+    hosts: list[str], pool: str, unserved: list[str]
+) -> None:
+    assert unserved_queues(NODES, {}, hosts, pool) == unserved
+
+
+def test_a_node_that_is_drained_serves_no_queue() -> None:
+    assert unserved_queues(NODES, consuming(w1=["default"], w2=["default"]), ["w2"]) == []
+    assert unserved_queues(NODES, consuming(w1=[], w2=["default"]), ["w2"]) == ["default"]
+    assert unserved_queues(NODES, consuming(w2=["default"]), ["w2"], "cpu") == ["default"]
+    assert unserved_queues(NODES, consuming(w1=[], w2=["cpu7@w2.dq2"]), ["w2"]) == []
+    assert unserved_queues(NODES, {"cpu1@w2": {"active_queues": None}}, ["w2"]) == []
 
 
 def test_only_pools_of_the_host_are_resized() -> None:
