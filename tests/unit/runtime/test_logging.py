@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,11 +18,11 @@ import celeryops_runtime
 from celeryops_runtime import SetupError
 from celeryops_runtime._logging import JsonFormatter, use_format
 
-# Logs as a worker does: set up, then from a task, from outside, and with an exception.
+# Logs as a worker or beat does: set up, then from a task, from outside, and with an exception.
 SHOP = """
-import logging, sys
+import logging, os
 from celery import Celery, signals
-from celery.utils.log import get_task_logger
+from celery.utils.log import get_multiprocessing_logger, get_task_logger
 
 app = Celery("shop")
 
@@ -30,10 +31,12 @@ def pay():
     get_task_logger("shop").warning("paid %s", 5)
 
 def main():
-    signals.celeryd_init.send(sender="cpu1@host")
+    if "CELERYOPS_BEAT" not in os.environ:
+        signals.celeryd_init.send(sender="cpu1@host")
     app.log.setup(loglevel="INFO", hostname="cpu1@host")
     pay.apply(task_id="id-1")
     logging.getLogger("other").warning("line\\nbreak ä")
+    get_multiprocessing_logger().error("process lost")
     try:
         raise ValueError("no")
     except ValueError:
@@ -62,11 +65,19 @@ def test_json(log_lines: Callable[..., list[str]]) -> None:
     found = [json.loads(line) for line in lines]
     paid = next(line for line in found if line["message"] == "paid 5")
     assert (paid["task"], paid["id"], paid["level"]) == ("shop.pay", "id-1", "WARNING")
+    # As the page on logs tells Filebeat.
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", paid["time"])
     assert (paid["node"], paid["release"]) == ("cpu1@host", "1.0.0-1a2b3c4d")
     broken = next(line for line in found if line["message"] == "line\nbreak ä")
     assert "task" not in broken
+    assert "process lost" in [line["message"] for line in found]
     failed = next(line for line in found if line["message"] == "failed")
     assert failed["exception"].endswith("ValueError: no")
+
+
+def test_beat_has_the_name_that_operators_know(log_lines: Callable[..., list[str]]) -> None:
+    lines = log_lines(CELERYOPS_LOG_FORMAT="json", CELERYOPS_BEAT="celerybeat@host")
+    assert {json.loads(line)["node"] for line in lines} == {"celerybeat@host"}
 
 
 def test_text_is_celerys_own(log_lines: Callable[..., list[str]]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from celery import signals
 from celery._state import get_current_task
 from celery.apps.worker import Worker
+from celery.utils.log import get_multiprocessing_logger
 
 from celeryops_runtime import SetupError
 
@@ -62,12 +63,18 @@ def use_format(environ: Mapping[str, str]) -> None:
     if wanted == "json":
         # Its lines would be none of JSON; what it says stands in the unit and in the settings.
         Worker.emit_banner = lambda _self: None
-        formatter = JsonFormatter(release=environ.get("CELERYOPS_RELEASE"))
+        formatter = JsonFormatter(
+            node=environ.get("CELERYOPS_BEAT"), release=environ.get("CELERYOPS_RELEASE")
+        )
         signals.celeryd_init.connect(
             lambda sender, **_: formatter.known.update(node=sender), weak=False
         )
         for signal in (signals.after_setup_logger, signals.after_setup_task_logger):
             signal.connect(lambda logger, **_: _give(formatter, logger), weak=False)
+        # Tells of lost processes; Celery sets it up before the others, with no signal of its own.
+        signals.after_setup_logger.connect(
+            lambda **_: _give(formatter, get_multiprocessing_logger()), weak=False
+        )
 
 
 def _give(formatter: logging.Formatter, logger: logging.Logger) -> None:
