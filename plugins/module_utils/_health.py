@@ -89,9 +89,9 @@ def examine(
     """
     limits = limits or Limits()
     nodes = selected(client, cluster, selection)
-    known = len(nodes) == len(cluster.nodes)
+    complete = not cluster.app or len(nodes) == len(cluster.nodes)
     runtime = any(node.release for node in cluster.nodes.values())
-    scope = Scope(nodes, known if cluster.app else selection.unbounded, runtime)
+    scope = Scope(nodes, selection.unbounded and complete, runtime)
     return _verdict(cluster, scope, limits, look(client, cluster, scope, limits))
 
 

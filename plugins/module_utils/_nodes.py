@@ -41,7 +41,7 @@ class Selection:
 
     @property
     def unbounded(self) -> bool:
-        """Whether it takes in all nodes that answer, where no inventory is known."""
+        """Whether it names no node and no pool, only the whole cluster or nothing."""
         return self.pool is None and (self.everything or not self.nodes)
 
 

@@ -359,6 +359,15 @@ def test_beat_is_judged_only_where_it_can_be(fleet: Make, worker: Make, inventor
     assert examine(fleet(**nodes), replace(with_beat, nodes=plain), WHOLE).reasons == []
 
 
+def test_beat_is_no_matter_of_the_nodes_of_a_host(
+    fleet: Make, worker: Make, inventory: Cluster
+) -> None:
+    with_beat = replace(inventory, beats=BEATS)
+    client = fleet(a1=healthy(worker), b1=healthy(worker))
+    # The only one with nodes; at its first start beat hasn't started yet.
+    assert examine(client, with_beat, Selection(("*@w1",))).reasons == []
+
+
 CANARY = Limits(canary=2.0)
 
 
