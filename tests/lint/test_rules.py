@@ -41,6 +41,11 @@ FILES: dict[str, list[tuple[str, str, str]]] = {
         ("roles/flower/tasks/main.yml", "---\n[]\n", "flower has no defaults/main.yml"),
         ("roles/_more/meta/main.yml", "---\n{}\n", "_more has no tasks/main.yml"),
         ("playbooks/other.yaml", "---\n[]\n", "rename it to .yml"),
+        (
+            "roles/worker/tasks/nodes/main.yml",
+            "---\n- name: X\n  ansible.builtin.include_tasks: restart.yml\n",
+            "include_tasks: restart.yml isn't there: write its path from tasks on",
+        ),
     ],
     "wording": [
         ("README.md", f"See {HOME}x.\n", "is a path of somebody's machine"),

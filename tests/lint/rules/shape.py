@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+from rules._files import task_files
+from rules._jinja import is_expression
 from rules._model import Finding, Rule
 from rules._roles import Role, roles
+from rules._steps import steps
 
 NAME = "shape"
 
@@ -28,11 +32,24 @@ def check(root: Path) -> list[Finding]:
         for name in _required(role)
         if not (role.path / name).is_file()
     ]
+    findings += _unplaced(root)
     return findings + [
         Finding(path, 1, NAME, "rename it to .yml, as all others are")
         for path in files(root)
         if path.suffix == ".yaml" or path.name.endswith(".yaml.j2")
     ]
+
+
+def _unplaced(root: Path) -> Iterator[Finding]:
+    """Included files for which Ansible would take a playbook of that name, as it looks there first."""
+    for path in task_files(root):
+        folder = root / Path(*path.relative_to(root).parts[:3])
+        for step in steps(path):
+            file = step.argument("file") or step.arguments
+            if step.module != "include_tasks" or is_expression(file) or (folder / file).is_file():
+                continue
+            message = f"include_tasks: {file} isn't there: write its path from tasks on"
+            yield Finding(path, step.line, NAME, message)
 
 
 def _required(role: Role) -> tuple[str, ...]:
