@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 
 from ansible_collections.celeryops.cluster.plugins.module_utils._canary import CANARY
 from ansible_collections.celeryops.cluster.plugins.module_utils._client import Call, Client
@@ -32,6 +33,8 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._sample import (
     wanted_queues,
 )
 
+# The first Celery whose beat answers.
+FIRST_WITH_BEAT = (5, 7)
 # Seconds. Health takes longer over duplicates than the other modules.
 DUPLICATE_GRACE = 0.3
 # Between the two samples that tell a wedged node from one that was caught between two tasks.
@@ -82,11 +85,13 @@ class Scope:
     Attributes:
         whole: Whether it is the whole cluster.
         runtime: Whether nodes run with the package `celeryops_runtime`, as beat does then.
+        beats: Those that should answer.
     """
 
     nodes: list[str]
     whole: bool
     runtime: bool
+    beats: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -136,7 +141,7 @@ def look(client: Client, cluster: Cluster, scope: Scope, limits: Limits) -> Find
     Raises:
         BrokerError: The broker can't be reached or fails.
     """
-    replies, waited = _first_reading(client, cluster, scope)
+    replies, waited = _first_reading(client, scope)
     samples = {node: sample_of(node, replies) for node in scope.nodes}
     if told := [] if scope.runtime else with_runtime(samples):
         replies["celeryops"] = client.call("celeryops", nodes=told, patience=SECOND_SAMPLE_PATIENCE)
@@ -169,14 +174,17 @@ def look(client: Client, cluster: Cluster, scope: Scope, limits: Limits) -> Find
     )
 
 
-def _first_reading(
-    client: Client, cluster: Cluster, scope: Scope
-) -> tuple[dict[str, Replies], float]:
+def beat_can_answer() -> bool:
+    """Whether the beat of the installed Celery has a remote control."""
+    major, minor = version("celery").split(".")[:2]
+    return (int(major), int(minor)) >= FIRST_WITH_BEAT
+
+
+def _first_reading(client: Client, scope: Scope) -> tuple[dict[str, Replies], float]:
     # Without the runtime package no beat answers, and asking for a release logs an error.
     commands = (*READINGS, "celeryops") if scope.runtime else READINGS
-    beats = cluster.beats if scope.whole and scope.runtime else ()
     # An undirected ping also reaches nodes and beats that nobody expects.
-    ping = Call("ping", nodes=[*scope.nodes, *beats], directed=not scope.whole)
+    ping = Call("ping", nodes=[*scope.nodes, *scope.beats], directed=not scope.whole)
     calls = [ping if c == "ping" else Call(c, nodes=scope.nodes) for c in commands]
     left = client.remaining()
     patience = max(left - SECOND_SAMPLE_AFTER - SECOND_SAMPLE_PATIENCE, left / 2)

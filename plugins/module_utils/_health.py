@@ -18,6 +18,7 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._examination imp
     Findings,
     Limits,
     Scope,
+    beat_can_answer,
     look,
     queue_names,
 )
@@ -91,7 +92,9 @@ def examine(
     nodes = selected(client, cluster, selection)
     complete = not cluster.app or len(nodes) == len(cluster.nodes)
     runtime = any(node.release for node in cluster.nodes.values())
-    scope = Scope(nodes, selection.unbounded and complete, runtime)
+    whole = selection.unbounded and complete
+    beats = cluster.beats if whole and runtime and beat_can_answer() else ()
+    scope = Scope(nodes, whole, runtime, beats)
     return _verdict(cluster, scope, limits, look(client, cluster, scope, limits))
 
 
@@ -114,7 +117,7 @@ def _verdict(cluster: Cluster, scope: Scope, limits: Limits, found: Findings) ->
     health.queues = _queues(cluster, found)
     health.reasons = _cluster_reasons(health, limits)
     if scope.whole:
-        health.reasons += _beat_reasons(health, cluster.beats if scope.runtime else ())
+        health.reasons += _beat_reasons(health, scope.beats)
     return health
 
 

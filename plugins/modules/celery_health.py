@@ -78,7 +78,8 @@ notes:
     given up after 2 seconds in which nobody has answered, or after 10 times as long as the slowest
     of them took."
   - Beat is judged where the workers run with the package C(celeryops_runtime), which makes it
-    answer as long as its schedule goes on. Beat must be of Celery 5.7 or later then.
+    answer as long as its schedule goes on. That of a Celery before 5.7 can't, and nothing is said
+    of it.
   - The age of a task is told by the clock of its host, which may differ by less than 30 seconds. A
     time limit that was given with a single task isn't known.
   - "What a worker of kind V(solo) does can't be asked while it runs a task: it is silent then."

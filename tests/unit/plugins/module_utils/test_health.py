@@ -351,9 +351,14 @@ def test_exactly_one_beat_ticks(fleet: Make, worker: Make, inventory: Cluster) -
     ]
 
 
-def test_beat_is_judged_only_where_it_can_be(fleet: Make, worker: Make, inventory: Cluster) -> None:
+def test_beat_is_judged_only_where_it_can_be(
+    fleet: Make, worker: Make, inventory: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with_beat = replace(inventory, beats=BEATS)
     nodes = {"a1": healthy(worker), "b1": healthy(worker)}
+    with monkeypatch.context() as older:
+        older.setattr(_examination, "version", lambda _package: "5.6.2")
+        assert examine(fleet(**nodes), with_beat, WHOLE).reasons == []
     assert examine(fleet(**nodes), with_beat, Selection(pool="a")).reasons == []
     plain = {name: replace(node, release=None) for name, node in inventory.nodes.items()}
     assert examine(fleet(**nodes), replace(with_beat, nodes=plain), WHOLE).reasons == []
