@@ -25,8 +25,8 @@ description:
   - With O(canary), a node works only if a small task comes back that is sent to it alone.
   - The cluster is healthy when all examined nodes are, each of their queues has a consumer, no more
     than O(max_backlog) tasks wait for it, and none for longer than O(max_age).
-  - If the whole cluster is examined, by O(nodes=all) or by default on a host without nodes, one beat
-    must tick where the inventory has any, and never more than one.
+  - If the whole cluster is examined, by O(nodes=all) or by default on a host without nodes, one
+    beat must tick where the inventory has any, and never more than one.
   - With O(broker_url) the inventory isn't known. The nodes that answer are examined then, and
     neither their queues nor their release nor the number of their processes can be judged.
 extends_documentation_fragment:
