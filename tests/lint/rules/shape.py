@@ -41,7 +41,7 @@ def check(root: Path) -> list[Finding]:
 
 
 def _unplaced(root: Path) -> Iterator[Finding]:
-    """Included files for which Ansible would take a playbook of that name, as it looks there first."""
+    """Included files for which Ansible would take a playbook of that name: it looks there first."""
     for path in task_files(root):
         folder = root / Path(*path.relative_to(root).parts[:3])
         for step in steps(path):
