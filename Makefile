@@ -115,7 +115,7 @@ sanity: venv-dev ## ansible-test sanity on the built archive
 TARGETS ?=
 # Those that represent what RabbitMQ makes different; empty for all.
 ON_RABBITMQ ?= broker_down celery_health celery_pool
-integration: venv-dev image ## The modules against real brokers and workers: TARGETS="celery_pool", default those that represent each
+integration: venv-dev image $(OLDER_CELERY) $(TYPED) ## The modules against real brokers and workers: TARGETS="celery_pool", default those that represent each
 	tests/integration/rig.sh down
 	tests/integration/rig.sh up
 	BROKERS=onredis tests/integration/rig.sh run $(TARGETS)

@@ -238,7 +238,7 @@ class _RedisInbox:
         self._queue = queue
         self._receive = receive
         self._key = channel.global_keyprefix + queue.name
-        self._redis = channel.client.connection_pool.get_connection()
+        self._redis = _connection(channel.client.connection_pool)
         self._request = self._redis.pack_commands(
             [("BRPOP", self._key, REDIS_READ_SECONDS), ("RPOP", self._key, REDIS_BATCH)]
         )
@@ -330,3 +330,10 @@ def _connected(broker: Broker, url: str, seconds: float) -> Any:
     except BaseException:
         connection.release()
         raise
+
+
+def _connection(pool: Any) -> Any:
+    """A connection of one's own; before 5.3, redis-py asks what command it is for."""
+    from redis import VERSION
+
+    return pool.get_connection(*(("BRPOP",) if VERSION < (5, 3, 0) else ()))

@@ -65,7 +65,6 @@ def test_json(log_lines: Callable[..., list[str]]) -> None:
     found = [json.loads(line) for line in lines]
     paid = next(line for line in found if line["message"] == "paid 5")
     assert (paid["task"], paid["id"], paid["level"]) == ("shop.pay", "id-1", "WARNING")
-    # As the page on logs tells Filebeat.
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", paid["time"])
     assert (paid["node"], paid["release"]) == ("cpu1@host", "1.0.0-1a2b3c4d")
     broken = next(line for line in found if line["message"] == "line\nbreak ä")
