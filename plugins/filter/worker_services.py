@@ -41,6 +41,11 @@ options:
         them. Without them they are counted from 1.
     version_added: 0.2.0
     type: dictionary
+  log_files:
+    description: Whether each instance logs to a file of its own rather than to the journal.
+    version_added: 0.2.0
+    type: boolean
+    default: false
 """
 
 EXAMPLES = r"""

@@ -38,6 +38,7 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._doctor_host imp
     certificate_file,
     certificate_paths,
     disks,
+    file_lines,
     log_lines,
     processes,
     releases,
@@ -131,7 +132,7 @@ def examine(cluster: Cluster, order: Order, remaining: Callable[[], float]) -> d
     running = releases(cluster.app)
     found.releases = [{"instance": name, "release": running[name]} for name in running]
     if order.details:
-        found.details = _details(found.units, files, remaining)
+        found.details = _details(cluster.app, found.units, files, remaining)
     return found.result(Redactor(known_secrets(cluster.app) if cluster.app else ()))
 
 
@@ -184,12 +185,21 @@ def _servers(cluster: Cluster) -> Iterator[Broker | Backend]:
 
 
 def _details(
-    units: Sequence[Unit], files: Mapping[str, Any], remaining: Callable[[], float]
+    app: str | None,
+    units: Sequence[Unit],
+    files: Mapping[str, Any],
+    remaining: Callable[[], float],
 ) -> dict[str, Any]:
     return {
         "files": dict(files),
         "logs": [
-            {"unit": unit.name, "lines": log_lines(unit.name, _LOG_LINES, remaining)}
+            {
+                "unit": unit.name,
+                "lines": [
+                    *log_lines(unit.name, _LOG_LINES, remaining),
+                    *file_lines(app, unit.name, _LOG_LINES, remaining),
+                ],
+            }
             for unit in units
             if unit.load == "loaded"
         ],

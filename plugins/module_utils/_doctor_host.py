@@ -139,6 +139,21 @@ def log_lines(unit: str, count: int, remaining: Remaining) -> list[str]:
     return _run([*command, "--quiet", "--no-pager"], remaining).splitlines()
 
 
+def file_lines(
+    app: str | None, unit: str, count: int, remaining: Remaining, root: Path = Path("/")
+) -> list[str]:
+    """The last lines of a service's log file; none where it logs to the journal alone.
+
+    Raises:
+        CeleryOpsError: The file can't be read.
+    """
+    instance = unit.removeprefix(f"celery-{app}-").removesuffix(".service").replace("@", "")
+    path = root / f"var/log/celeryops/{app}/{instance}.log"
+    if not path.is_file():
+        return []
+    return _run(["tail", f"--lines={count}", str(path)], remaining).splitlines()
+
+
 def processes(shown: Iterable[Properties], root: Path = Path("/")) -> Iterator[Process]:
     """The live processes of services, with their open files."""
     # In a container, the service manager can't give more than it was given.

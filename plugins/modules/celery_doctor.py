@@ -154,8 +154,8 @@ releases:
   sample: [{instance: cpu1, release: 1.4.0-1a2b3c4d}]
 details:
   description:
-    - "With O(details), C(logs) (each C(unit) and the last C(lines) of its log), C(files) (the
-      control file and the deployment's settings) and C(versions)."
+    - "With O(details), C(logs) (each C(unit) and the last C(lines) of its log in the journal, then
+      in its file), C(files) (the control file and the deployment's settings) and C(versions)."
     - Passwords, keys and tokens are replaced by V(***), those that look like it, and wherever they
       appear those that the app's files on the host hold.
   returned: success

@@ -45,13 +45,15 @@ def worker_services(
     stop_timeout: int | str,
     watchdog: int | str,
     numbers: Numbers | None = None,
+    log_files: bool = False,
 ) -> list[dict[str, Any]]:
     """The services of a worker host, an instance each.
 
     `entry` is what `celery -A` loads. `stop_timeout` and `watchdog` are seconds, as a text when
     they come from the command line. `numbers` are those of the instances, by pool, counted from 1
-    without them. What can be set live comes from the environment, so that it outlasts a restart
-    without a change of the unit.
+    without them. With `log_files` each logs to a file of its own rather than to the journal. What
+    can be set live comes from the environment, so that it outlasts a restart without a change of
+    the unit.
     """
     with_runtime = entry.startswith("celeryops_runtime.")
     return [
@@ -61,7 +63,7 @@ def worker_services(
             "instance": found["instance"],
             "description": f"Celery worker %j%i of {app}",
             "type": "notify" if with_runtime else "exec",
-            "command": _worker_command(found["pool"], app, host, entry),
+            "command": _worker_command(found["pool"], app, host, entry, log_files),
             "environment_files": [
                 f"/etc/celeryops/{app}/worker.env",
                 f"/etc/celeryops/{app}/instances/%j%i.env",
@@ -76,7 +78,9 @@ def worker_services(
     ]
 
 
-def _worker_command(pool: Mapping[str, Any], app: str, host: str, entry: str) -> str:
+def _worker_command(
+    pool: Mapping[str, Any], app: str, host: str, entry: str, log_files: bool
+) -> str:
     options = [
         f"--pool={pool.get('kind', 'prefork')}",
         f"--loglevel={pool.get('loglevel', 'INFO')}",
@@ -88,6 +92,7 @@ def _worker_command(pool: Mapping[str, Any], app: str, host: str, entry: str) ->
         f"--app={exec_word(entry)}",
         "worker",
         f"--hostname=%j%i@{exec_word(host)}",
+        *([f"--logfile=/var/log/celeryops/{app}/%j%i.log"] if log_files else []),
         *map(exec_word, options),
     ]
     return " ".join(words)

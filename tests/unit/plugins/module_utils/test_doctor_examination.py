@@ -81,6 +81,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
         "disks": lambda _app: (),
         "releases": lambda _app: {"token1": "1.4"},
         "log_lines": lambda unit, *_, **__: [f"{unit} uses {BROKER.url}", "secret-passw0rd"],
+        "file_lines": lambda _app, unit, *_: [f"{unit} found in a file"],
         "documents": lambda _app: {
             "settings.json": {"task_routes": {"shop.refresh_token": "mail"}}
         },

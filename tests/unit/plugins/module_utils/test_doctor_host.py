@@ -28,6 +28,7 @@ from ansible_collections.celeryops.cluster.plugins.module_utils._doctor_host imp
     certificate_file,
     certificate_paths,
     disks,
+    file_lines,
     log_lines,
     processes,
     releases,
@@ -141,6 +142,13 @@ def test_the_log_of_a_service(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_doctor_host, "_run", lambda command, _: asked.extend(command) or "a\nb\n")
     assert log_lines("a.service", 7, lambda: 5.0) == ["a", "b"]
     assert {"--unit=a.service", "--lines=7"} <= set(asked)
+
+
+def test_the_log_file_of_a_service(tmp_path: Path) -> None:
+    written(tmp_path / "var/log/celeryops/shop/cpu1.log", "a\nb\nc\n")
+    unit = "celery-shop-cpu@1.service"
+    assert file_lines("shop", unit, 2, lambda: 5.0, tmp_path) == ["b", "c"]
+    assert file_lines("shop", "nginx.service", 2, lambda: 5.0, tmp_path) == []
 
 
 @pytest.mark.parametrize("grouped", [True, False])

@@ -49,6 +49,13 @@ def test_limits_go_to_celery_and_to_the_unit() -> None:
     assert program_services([{"name": "api", "command": "gunicorn"}], "shop")[0]["limits"] == {}
 
 
+def test_an_instance_has_a_log_file_of_its_own() -> None:
+    service = worker_services(
+        [POOL], "shop", "w1", "shop:app", stop_timeout=60, watchdog=300, log_files=True
+    )[0]
+    assert " --logfile=/var/log/celeryops/shop/%j%i.log " in service["command"]
+
+
 def test_a_live_value_wins_over_the_instance() -> None:
     service = worker_services(
         [POOL], app="shop", host="w1", entry="shop:app", stop_timeout=60, watchdog=300
