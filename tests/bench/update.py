@@ -31,6 +31,7 @@ PLAIN = Path(__file__).parent / "plain"
 PYTHON = "/opt/celeryops/monitoring/current/venv/bin/python"
 HOSTS, PROCESSES = 4, 8
 STRATEGIES = ["drain", "surge"]
+ONE_THEN_ALL = ", one host and then all others"
 # The collection's defaults, which the scenario shortens; tasks of ten minutes need them.
 DEFAULTS = {"celery_worker_stop_timeout": 3600, "celery_settings": {}}
 # Each update brings another value of this setting, as a restart brings no release either.
@@ -129,9 +130,10 @@ class Rig:
         extra = f"--extra-vars={json.dumps(variables)}"
         run("ansible-playbook", str(playbook), f"--inventory={self.inventory}", extra)
 
-    def update(self, strategy: str) -> None:
+    def update(self, strategy: str, **how: Any) -> None:
         """The rolling update, by a strategy; `drain` is the default."""
-        how = {} if strategy == "drain" else {"celery_worker_strategy": strategy}
+        if strategy != "drain":
+            how["celery_worker_strategy"] = strategy
         self.play(OPERATE, celery_worker_watchdog=next(WATCHDOG), **DEFAULTS, **how)
 
     def _container(self, host: str) -> str:
@@ -259,7 +261,9 @@ def main() -> None:
             print(measure(rig, title, partial(rig.update, strategy)).line(), flush=True)
         if options.long and "surge" in strategies:
             title = "`rolling_update`, surge"
-            long.append(measure_long(rig, title, partial(rig.update, "surge")))
+            for how, serial in (("", {}), (ONE_THEN_ALL, {"celery_worker_serial": [1, "100%"]})):
+                change = partial(rig.update, "surge", **serial)
+                long.append(measure_long(rig, title + how, change))
         if long:
             print("\nWhile each process runs a task of ten minutes\n")
             print("| | tasks | lost | doubled | seconds |\n|---|---|---|---|---|")
